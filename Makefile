@@ -1,0 +1,43 @@
+# Every target makes the environment it needs, so that on a fresh clone each works as the first command typed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint bench
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+venv: $(STAMP)  ## create .venv and install the package with all extras (PYTHON=/path/to/python to choose)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No python3 found: install Python >= 3.11, or give PYTHON=/path/to/python"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "constraints.txt needs Python >= 3.11, $(PYTHON) is older: give PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
+	@touch $@
+
+demo: $(STAMP)  ## simulate, train, infer, evaluate and write a report (minutes on a laptop)
+	$(BIN)/python -m monai_denoiseg.cli demo --output $(DEMO)
+
+test: $(STAMP)  ## run the tests and the docstring examples (DENOISEG_DATA=folder adds those on real images)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(STAMP)  ## ruff and mypy, as CI runs them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## list the benchmarks; SCRIPT=name ARGS="..." runs one
+ifdef SCRIPT
+	$(BIN)/python benchmarks/$(SCRIPT).py $(ARGS)
+else
+	@for name in $(basename $(notdir $(wildcard benchmarks/*.py))); do \
+	  echo "make bench SCRIPT=$$name ARGS=--help"; \
+	  sed -n '1s/^"""\([^"]*\).*/    \1/p' "benchmarks/$$name.py"; \
+	done
+endif

@@ -1,0 +1,25 @@
+"""Joint self-supervised denoising and few-shot segmentation as MONAI components.
+
+The sub-packages are imported on first use, so that ``import monai_denoiseg`` stays fast:
+
+>>> import monai_denoiseg
+>>> monai_denoiseg.losses.DenoiSegLoss(alpha=0.5).alpha
+0.5
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+ROOMS = ("data", "transforms", "networks", "losses", "metrics", "handlers", "engines")
+
+__all__ = ["__version__", *ROOMS]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,35 @@
+"""What comes from disk: readers and writers, data lists with missing labels, statistics, balanced batches, predictions, simulated images."""
+
+from __future__ import annotations
+
+from monai_denoiseg.data.batches import LabelBalancedBatchSampler, PatchCollate
+from monai_denoiseg.data.datalist import count_labelled, folder_datalist, inference_datalist, split_datalist
+from monai_denoiseg.data.load import LoadItemd
+from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_shape, label_to_int, split_name
+from monai_denoiseg.data.save import SavePredictiond, smallest_label_type
+from monai_denoiseg.data.simulate import SimulatedNuclei, simulate_nuclei, write_simulated
+from monai_denoiseg.data.statistics import intensity_statistics
+from monai_denoiseg.data.tiff import TiffReader, TiffWriter
+
+__all__ = [
+    "SUPPORTED_SUFFIXES",
+    "FileReader",
+    "LabelBalancedBatchSampler",
+    "LoadItemd",
+    "PatchCollate",
+    "SavePredictiond",
+    "SimulatedNuclei",
+    "TiffReader",
+    "TiffWriter",
+    "count_labelled",
+    "folder_datalist",
+    "image_shape",
+    "inference_datalist",
+    "intensity_statistics",
+    "label_to_int",
+    "simulate_nuclei",
+    "smallest_label_type",
+    "split_datalist",
+    "split_name",
+    "write_simulated",
+]

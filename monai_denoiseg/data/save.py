@@ -1,0 +1,111 @@
+"""Write predictions in the geometry and the file family of the image they come from."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.transforms import Transform
+
+from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.data.tiff import TiffWriter, cast_exactly
+
+_NIFTI = (".nii", ".nii.gz")
+
+
+def smallest_label_type(labels: np.ndarray) -> np.dtype:
+    """uint16 for up to 65535 objects, else uint32.
+
+    Args:
+        labels: instance labels of any shape, not negative.
+
+    >>> smallest_label_type(np.array([0, 70000])).name
+    'uint32'
+    """
+    return np.dtype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
+
+
+class SavePredictiond(Transform):
+    """Save some entries of an item beside each other as ``STEM_suffix.ext``.
+
+    NIfTI images give ``.nii.gz`` with the affine and header geometry of the input; TIFF, PNG and all others give ``.tif`` with the axes,
+    voxel size and unit of the input (PNG holds neither float images nor more than 65535 objects). Each file appears whole or not at all.
+
+    Args:
+        output_dir: folder for the files; it is made.
+        suffixes: file suffix by item key, e.g. ``{"instances": "instances", "denoised": "denoised"}``.
+        image_key: the image whose geometry and file name is used, a MetaTensor.
+        label_keys: keys stored as unsigned integers (16 bit, or 32 where needed); the others are stored as float32.
+
+    Raises:
+        FileExistsError: when two inputs of a run would be written to the same file.
+
+    >>> import tempfile, tifffile
+    >>> from monai.data import MetaTensor
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     image = MetaTensor(torch.zeros(1, 4, 6), meta={"filename_or_obj": "cells.tif"})
+    ...     _ = SavePredictiond(folder, {"instances": "instances"})({"image": image, "instances": torch.ones(1, 4, 6).int()})
+    ...     tifffile.imread(f"{folder}/cells_instances.tif").dtype.name
+    'uint16'
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike,
+        suffixes: Mapping[str, str],
+        image_key: str = "image",
+        label_keys: Sequence[str] = ("instances",),
+    ) -> None:
+        self.output_dir, self.suffixes = Path(output_dir), dict(suffixes)
+        self.image_key, self.label_keys = image_key, frozenset(label_keys)
+        self._written: dict[Path, str] = {}
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Write the files and return the item unchanged."""
+        item = dict(data)
+        meta = dict(item[self.image_key].meta)
+        source = str(meta["filename_or_obj"])
+        stem, suffix = split_name(source)
+        nifti = suffix in _NIFTI
+        for key, name in self.suffixes.items():
+            target = self.output_dir / f"{stem}_{name}{'.nii.gz' if nifti else '.tif'}"
+            if self._written.setdefault(target, source) != source:
+                raise FileExistsError(f"{source} and {self._written[target]} would both be written to {target}; run them separately")
+            array = torch.as_tensor(item[key]).detach().cpu().numpy()
+            dtype = smallest_label_type(array) if key in self.label_keys else np.dtype(np.float32)
+            (_write_nifti if nifti else _write_tiff)(cast_exactly(array, dtype, str(target)), meta, target)
+        return item
+
+
+def _write_tiff(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> None:
+    writer = TiffWriter()
+    writer.set_data_array(array, channel_dim=0) if array.shape[0] > 1 else writer.set_data_array(array[0], channel_dim=None)
+    writer.set_metadata(meta)
+    writer.write(target)
+
+
+def _write_nifti(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> None:
+    """NIfTI keeps channels in a fourth axis after the (possibly singleton) third spatial one."""
+    if array.shape[0] > 1:
+        array = np.moveaxis(array, 0, -1)
+        array = array[:, :, None] if array.ndim == 3 else array
+    else:
+        array = array[0]
+    source = nib.load(str(meta["filename_or_obj"]))
+    header = source.header.copy()
+    header.set_data_dtype(array.dtype)
+    header.set_slope_inter(1, 0)
+    image = type(source)(array, source.affine, header)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{uuid.uuid4().hex}.nii.gz")
+    try:
+        nib.save(image, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""Engines: trainer and evaluator on Ignite through MONAI, whole-image inference, and the glue a bundle needs."""
+
+from .batch import BlindSpotBatch
+from .bundle import (
+    bundle_root,
+    calibrate,
+    check_keys,
+    count_data,
+    decision_threshold,
+    labelled_flags,
+    load_weights,
+    training_data,
+    user_settings,
+)
+from .evaluator import DenoiSegEvaluator
+from .inferer import DenoiSegInferer, Tile, tiles
+from .precision import Precision, cpu_gains_from_bf16
+from .predictor import FilePredictor
+from .trainer import DenoiSegTrainer, average_parts
+
+__all__ = [
+    "BlindSpotBatch",
+    "DenoiSegEvaluator",
+    "DenoiSegInferer",
+    "DenoiSegTrainer",
+    "FilePredictor",
+    "Precision",
+    "Tile",
+    "average_parts",
+    "bundle_root",
+    "calibrate",
+    "check_keys",
+    "count_data",
+    "cpu_gains_from_bf16",
+    "decision_threshold",
+    "labelled_flags",
+    "load_weights",
+    "tiles",
+    "training_data",
+    "user_settings",
+]

@@ -1,0 +1,60 @@
+"""From a batch of the data loader to the network's input and target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatch
+from torch import Tensor
+
+Prepared = tuple[Tensor, dict[str, Tensor], tuple[()], dict[str, Any]]
+
+
+class BlindSpotBatch(PrepareBatch):
+    """Move a batch to the device and hide its blind spots there, all at once.
+
+    A batch that already carries ``image_hidden`` and ``image_mask`` (:class:`~monai_denoiseg.transforms.FixedBlindSpotd`, for validation)
+    keeps them.
+
+    Args:
+        blind_spot: callable that takes ``(B, C, ...)`` and returns the hidden batch and its mask
+            (:class:`~monai_denoiseg.transforms.BlindSpot`).
+
+    >>> from monai_denoiseg.transforms import BlindSpot
+    >>> batch = {"image": torch.rand(2, 1, 16, 16), "label": torch.full((2, 1, 16, 16), -1)}
+    >>> hidden, target, _, kwargs = BlindSpotBatch(BlindSpot())(batch)
+    >>> sorted(target), kwargs
+    (['image', 'label', 'mask'], {})
+    """
+
+    def __init__(self, blind_spot: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+        self.blind_spot = blind_spot
+
+    def __call__(
+        self, batchdata: Mapping[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
+    ) -> Prepared:
+        """Prepare a batch.
+
+        Args:
+            batchdata: ``image`` ``(B, C, ...)``, ``label`` ``(B, 1, ...)`` and, for image-wise normalisation, ``intensity`` ``(B, 2, C)``.
+            device: where to move them.
+            non_blocking: see ``torch.Tensor.to``.
+
+        Returns:
+            Network input, target (``image``, ``mask``, ``label``), no positional and the keyword arguments of the network.
+        """
+
+        def move(key: str) -> Tensor:
+            value = torch.as_tensor(batchdata[key])
+            value = value.as_tensor() if hasattr(value, "as_tensor") else value
+            return value.to(device, non_blocking=non_blocking)
+
+        image = move("image")
+        if "image_hidden" in batchdata:
+            hidden, mask = move("image_hidden"), move("image_mask")
+        else:
+            hidden, mask = self.blind_spot(image)
+        kwargs = {"intensity": move("intensity")} if "intensity" in batchdata else {}
+        return hidden, {"image": image, "mask": mask, "label": move("label")}, (), kwargs

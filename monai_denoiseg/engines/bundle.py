@@ -1,0 +1,284 @@
+"""What a bundle's configuration calls instead of holding logic: checked keys, data lists, weights, calibration."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from monai.bundle import ConfigWorkflow, ReferenceResolver
+from torch import nn
+
+from ..checks import check_option, suggest
+from ..data import count_labelled, folder_datalist, split_datalist, write_simulated
+from ..handlers.files import is_main_process, save_atomically
+from ..transforms import KeepLabels
+
+logger = logging.getLogger(__name__)
+
+SIMULATED = "simulated"
+METRICS = ("ap", "seg")
+
+
+def user_settings(bundle_root: str | Path) -> dict[str, Any]:
+    """Check the top-level keys of the running configuration and return the plain ones.
+
+    MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default. A bundle therefore calls this first:
+    every top-level key must be one of the bundle's own ``configs/*.json``. Keys that begin with an underscore are free.
+
+    Args:
+        bundle_root: the bundle's folder.
+
+    Returns:
+        The keys whose values are plain (numbers, strings, lists), for the record of a run.
+
+    Raises:
+        ValueError: naming each unknown key and the nearest known one.
+        RuntimeError: when not called from a configuration.
+    """
+    explain_errors()
+    config = _running_config()
+    known: set[str] = set()
+    for file in Path(bundle_root).glob("configs/*.json"):
+        known |= set(json.loads(file.read_text()))
+    check_keys(config, known)
+    return {key: value for key, value in config.items() if key in known and _is_plain(value)}
+
+
+def explain_errors() -> None:
+    """End an uncaught error's traceback with its first cause.
+
+    MONAI wraps an error in one "Failed to evaluate ..." for each level of the configuration, and the reason stands far above the last line.
+    """
+    if sys.excepthook is not sys.__excepthook__:
+        return
+
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, traceback)
+        cause = first_cause(error)
+        if cause is not error:
+            print(f"\n{type(cause).__name__}: {cause}", file=sys.stderr)
+
+    sys.excepthook = hook
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """Follow ``raise ... from`` back to the error it began with.
+
+    Args:
+        error: any error.
+
+    >>> outer = RuntimeError("Failed to evaluate")
+    >>> outer.__cause__ = ValueError("`alpha` must be in [0, 1], got 2")
+    >>> first_cause(outer)
+    ValueError('`alpha` must be in [0, 1], got 2')
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def check_keys(config: Mapping[str, Any], known: set[str]) -> None:
+    """Raise if a top-level key is not known.
+
+    Args:
+        config: the configuration.
+        known: allowed keys.
+
+    Raises:
+        ValueError: naming each unknown key and the nearest known one.
+
+    >>> check_keys({"max_epoch": 5}, {"max_epochs", "alpha"})
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown key 'max_epoch'; did you mean 'max_epochs'? (name helper keys of your own with a leading underscore)
+    """
+    unknown = [key for key in config if key not in known and not key.startswith("_")]
+    if unknown:
+        listed = ", ".join(f"unknown key {key!r}{suggest(key, known)}" for key in unknown)
+        raise ValueError(f"{listed} (name helper keys of your own with a leading underscore)")
+
+
+def bundle_root() -> str:
+    """Folder of the bundle whose configuration is being evaluated, so that nobody has to pass ``--bundle_root``.
+
+    Returns:
+        The parent of the ``configs`` folder, or ``"."`` where MONAI does not say which file it read.
+
+    >>> bundle_root()
+    '.'
+    """
+    for owner in _callers():
+        if isinstance(owner, ConfigWorkflow):
+            folder = Path(owner.config_root_path)
+            return str(folder.parent if folder.name == "configs" else folder)
+    return "."
+
+
+def _callers() -> Iterator[Any]:
+    """The objects whose methods are running. MONAI does not tell an expression where it stands, so the call stack is asked."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        yield frame.f_locals.get("self")
+        frame = frame.f_back
+
+
+def _running_config() -> dict[str, Any]:
+    for owner in _callers():
+        if isinstance(owner, ReferenceResolver) and "" in owner.items:
+            return dict(owner.items[""].get_config())
+    raise RuntimeError("user_settings() can only be called from a bundle configuration")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.startswith(("$", "@", "%"))
+    if isinstance(value, list):
+        return all(_is_plain(entry) for entry in value)
+    return value is None or isinstance(value, (bool, int, float))
+
+
+def training_data(
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    *,
+    validation_dir: str | Path | None = None,
+    validation_fraction: float = 0.15,
+    n_labels: int | None = None,
+    spatial_dims: int = 2,
+    seed: int = 0,
+) -> dict[str, list[dict[str, str]]]:
+    """List the images to train and to validate on, checked before any work is done.
+
+    Args:
+        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated, written to
+            ``output_dir/simulated``.
+        output_dir: folder of the run.
+        validation_dir: a second such folder; None takes a part of ``dataset_dir``.
+        validation_fraction: that part, in [0, 1).
+        n_labels: hide all training labels but this many (for experiments); None keeps all.
+        spatial_dims: of the simulated images.
+        seed: of split, choice and simulation.
+
+    Returns:
+        ``{"training": items, "validation": items}``.
+
+    Raises:
+        FileNotFoundError: for a missing or empty folder.
+        ValueError: for labels without image, shapes that differ, or no validation image.
+    """
+    if str(dataset_dir) == SIMULATED:
+        size = {2: (128, 128), 3: (16, 96, 96)}[spatial_dims]
+        dataset_dir = write_simulated(Path(output_dir) / SIMULATED, n_images=60, n_labelled=8, shape=size, seed=seed)
+    items = folder_datalist(dataset_dir)
+    if validation_dir is None:
+        training, validation = split_datalist(items, validation_fraction, seed)
+    else:
+        training, validation = items, folder_datalist(validation_dir)
+    if not validation:
+        raise ValueError(f"{dataset_dir}: no image is left for validation; give more images, `validation_fraction` > 0 or `validation_dir`")
+    if n_labels is not None:
+        training = KeepLabels(n_labels, seed=seed)(training)
+    for name, part in (("training", training), ("validation", validation)):
+        logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
+    return {"training": training, "validation": validation}
+
+
+def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
+    """Load ``model.pt`` into a network.
+
+    Args:
+        network: a :class:`~monai_denoiseg.networks.DenoiSegNet`.
+        path: flat state dict.
+
+    Returns:
+        The network.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when the file holds another architecture.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"no trained network {path}: train first (python -m monai.bundle run --config_file BUNDLE/configs/train.json ...) or pass --model_file"
+        )
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network
+
+
+def decision_threshold(network: Any, threshold: float | None = None, metric: str = "ap") -> float:
+    """The foreground threshold to use: the user's, or the one found in training.
+
+    Args:
+        network: a :class:`~monai_denoiseg.networks.DenoiSegNet` with its weights.
+        threshold: the user's, or None.
+        metric: ``"ap"`` or ``"seg"``: which of the stored ones.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> decision_threshold(DenoiSegNet(2, depth=1, features=4)), decision_threshold(None, 0.3)
+    (0.5, 0.3)
+    """
+    check_option("threshold_for", metric, METRICS)
+    return float(network.threshold[METRICS.index(metric)]) if threshold is None else float(threshold)
+
+
+def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str, float]:
+    """Reload the best network and search its thresholds once more, as inference will run it, then save it.
+
+    Validation during training predicts without test-time augmentation to save time; probabilities averaged over orientations have another
+    best threshold.
+
+    Args:
+        network: the trained network (a distributed wrapper is taken off).
+        model_file: ``model.pt``; it is rewritten with the new thresholds.
+        evaluator: an evaluator of that network with a :class:`~monai_denoiseg.handlers.ThresholdSearch`.
+
+    Returns:
+        The evaluator's metrics.
+    """
+    network = getattr(network, "module", network)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    load_weights(network, model_file)
+    evaluator.run()
+    if is_main_process():
+        save_atomically(network.state_dict(), model_file)
+    metrics: dict[str, float] = dict(evaluator.state.metrics)
+    logger.info("%s: %s", model_file, ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    return metrics
+
+
+def labelled_flags(items: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """For each item whether it is labelled.
+
+    Args:
+        items: data list or data set; an item is labelled if its ``labelled`` entry says so, else if it has a ``label``.
+
+    >>> labelled_flags([{"image": "a", "label": "b"}, {"image": "c"}, {"labelled": False, "label": "d"}])
+    [True, False, False]
+    """
+    return [bool(item.get("labelled", "label" in item)) for item in items]
+
+
+def count_data(training: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Number of images and of labelled ones, for the record of a run.
+
+    Args:
+        training: data list.
+        validation: data list.
+
+    >>> count_data([{"image": "a", "label": "b"}, {"image": "c"}], [{"image": "d"}])
+    {'train': 2, 'train_labelled': 1, 'validation': 1, 'validation_labelled': 0}
+    """
+    return {
+        "train": len(training),
+        "train_labelled": sum(labelled_flags(training)),
+        "validation": len(validation),
+        "validation_labelled": sum(labelled_flags(validation)),
+    }

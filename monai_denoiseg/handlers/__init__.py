@@ -1,0 +1,29 @@
+"""Handlers: checkpoints, threshold search, logs, pictures, evaluation files."""
+
+from .checkpoint import BestCheckpoint, LastCheckpoint, restore_rng, rng_state, selection_score
+from .csv_log import CSVLog
+from .evaluation import EvaluationWriter
+from .files import is_main_process, save_atomically, set_aside
+from .panels import ImagePanels, prediction_arrays
+from .run_record import RunRecord, versions
+from .threshold_search import ThresholdSearch
+from .validation import FullValidationHandler
+
+__all__ = [
+    "BestCheckpoint",
+    "CSVLog",
+    "EvaluationWriter",
+    "FullValidationHandler",
+    "ImagePanels",
+    "LastCheckpoint",
+    "RunRecord",
+    "ThresholdSearch",
+    "is_main_process",
+    "prediction_arrays",
+    "restore_rng",
+    "rng_state",
+    "save_atomically",
+    "selection_score",
+    "set_aside",
+    "versions",
+]

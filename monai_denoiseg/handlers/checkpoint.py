@@ -1,0 +1,189 @@
+"""Two checkpoints: ``model.pt`` is the best network, ``last.pt`` is everything needed to go on."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from .files import is_main_process, save_atomically, set_aside
+
+logger = logging.getLogger(__name__)
+
+
+def selection_score(metrics: Mapping[str, float]) -> tuple[str, float]:
+    """The number by which validations are compared, larger is better.
+
+    The rule: instance AP if there are labelled validation images, else the denoising loss (negative), else the joint loss.
+
+    Args:
+        metrics: ``state.metrics`` of the evaluator.
+
+    Returns:
+        Name and value.
+
+    Raises:
+        KeyError: when none of the three was measured.
+
+    >>> selection_score({"ap": 0.7, "denoising": 0.2}), selection_score({"ap": float("nan"), "denoising": 0.2})
+    (('ap', 0.7), ('denoising', -0.2))
+    """
+    if math.isfinite(metrics.get("ap", math.nan)):
+        return "ap", metrics["ap"]
+    for name in ("denoising", "loss"):
+        if name in metrics:
+            return name, -metrics[name]
+    raise KeyError(f"validation measured neither 'ap', 'denoising' nor 'loss', only {sorted(metrics)}: attach a ThresholdSearch or give a loss")
+
+
+class BestCheckpoint:
+    """Keep the network of the best validation as one flat state dict (weights, normalisation, threshold).
+
+    Args:
+        path: ``model.pt``. A file of an earlier run is set aside, not overwritten.
+        network: the network (a distributed wrapper is taken off).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     best = BestCheckpoint(Path(folder) / "model.pt", nn.Linear(1, 1))
+        ...     [best.update({"ap": ap}) for ap in (0.5, 0.4, 0.6)]
+        [True, False, True]
+    """
+
+    def __init__(self, path: str | Path, network: nn.Module) -> None:
+        self.path, self.network = Path(path), network
+        self.best: tuple[str, float] | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator, after the handlers that measure."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: self.update(e.state.metrics))
+
+    def update(self, metrics: Mapping[str, float]) -> bool:
+        """Save if this validation is the best so far; return whether it was.
+
+        Args:
+            metrics: ``state.metrics`` of the evaluator.
+        """
+        name, score = selection_score(metrics)
+        if self.best is not None and self.best[0] == name and not score > self.best[1]:
+            return False
+        if is_main_process():
+            if self.best is None:
+                set_aside(self.path)
+            save_atomically(getattr(self.network, "module", self.network).state_dict(), self.path)
+        self.best = (name, score)
+        logger.info("new best %s %.4f: saved %s", name, abs(score), self.path)
+        return True
+
+
+class LastCheckpoint:
+    """Save the whole state of a training after each epoch, and go on from it exactly.
+
+    ``last.pt`` holds network, optimizer, scheduler, gradient scaler, epoch, best score and the states of all random number generators; a
+    run that was killed and resumed ends with the same weights as one that was not.
+
+    Args:
+        path: ``last.pt``. A file of an earlier run is set aside unless ``resume``.
+        network: the network (a distributed wrapper is taken off).
+        optimizer: its optimizer.
+        scheduler: learning-rate scheduler, or None.
+        best: the :class:`BestCheckpoint` whose score is kept as well, or None.
+        resume: go on from ``path``.
+
+    Raises:
+        FileNotFoundError: when ``resume`` is set, but there is no file.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        scheduler: Any = None,
+        best: BestCheckpoint | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.path, self.network, self.optimizer, self.scheduler, self.best, self.resume = (
+            Path(path),
+            getattr(network, "module", network),
+            optimizer,
+            scheduler,
+            best,
+            resume,
+        )
+        if resume and not self.path.is_file():
+            raise FileNotFoundError(f"`resume` is set, but there is no checkpoint {self.path}; train without --resume first")
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer, after the validation handler."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+
+    def _parts(self, engine: Any) -> dict[str, Any]:
+        scaler = getattr(getattr(engine, "precision", None), "scaler", None)
+        parts = {"network": self.network, "optimizer": self.optimizer, "scheduler": self.scheduler, "scaler": scaler}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _start(self, engine: Any) -> None:
+        if not self.resume:
+            if is_main_process():
+                set_aside(self.path)
+            return
+        state = torch.load(self.path, map_location=engine.state.device, weights_only=True)
+        for name, part in self._parts(engine).items():
+            part.load_state_dict(state[name])
+        engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
+        if self.best is not None and state["best"] is not None:
+            self.best.best = tuple(state["best"])
+        restore_rng(state["rng"])
+        logger.info("resumed %s after epoch %d of %d", self.path, engine.state.epoch, engine.state.max_epochs)
+
+    def _save(self, engine: Any) -> None:
+        if not is_main_process():
+            return
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
+        best = self.best.best if self.best is not None else None
+        state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": best, "rng": rng_state()}
+        save_atomically(state, self.path)
+
+
+def rng_state() -> dict[str, Any]:
+    """States of the random number generators of torch, CUDA, numpy and Python, as tensors and plain numbers.
+
+    >>> state = rng_state()
+    >>> first = torch.rand(3)
+    >>> restore_rng(state)
+    >>> bool((torch.rand(3) == first).all())
+    True
+    """
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002 (the global generator is what others draw from)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest],
+        "python": random.getstate(),
+    }
+
+
+def restore_rng(state: Mapping[str, Any]) -> None:
+    """Set the random number generators to what :func:`rng_state` returned.
+
+    Args:
+        state: the states.
+    """
+    torch.set_rng_state(state["torch"].cpu())
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+    keys, *rest = state["numpy"]
+    np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))

@@ -1,0 +1,146 @@
+"""The results of an evaluation as files: scores, a row an image, pictures of the best, median and worst image."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+
+from ..metrics import InstanceMetric, psnr, scale_invariant_psnr, ssim
+from ..pictures import join_panels, panel_images, to_png_bytes
+from .panels import prediction_arrays
+
+DENOISING = {"psnr": psnr, "si_psnr": scale_invariant_psnr, "ssim": ssim}
+
+
+class EvaluationWriter:
+    """Score every image and write ``metrics.json``, ``per_image.csv``, ``panels/`` and ``arrays/`` when the evaluation ends.
+
+    AP, SEG, precision, recall and F1 where an image is labelled; PSNR (paper definition), scale-invariant PSNR and SSIM where there is a clean
+    reference. Images are ranked by AP, else by PSNR.
+
+    Args:
+        output_dir: folder for the files; it is made.
+        items: the data list, in the order of the evaluation, for file names.
+        instances: callable ``(probabilities, threshold) -> instances``.
+        threshold: foreground threshold.
+        iou_thresholds: IoU a match must exceed; AP is reported for each, the first is the main one.
+        empty: see :class:`~monai_denoiseg.metrics.InstanceMetric`.
+        reduction: see there.
+        pictures: how many images to draw: best, median and worst, or none.
+        keep: further entries for ``metrics.json``, such as the model file.
+
+    Raises:
+        ValueError: from the metric, for options out of range.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        items: Sequence[Mapping[str, Any]],
+        instances: Callable[..., Any],
+        threshold: float,
+        iou_thresholds: Sequence[float] = (0.5,),
+        empty: str = "skip",
+        reduction: str = "image_mean",
+        pictures: bool = True,
+        keep: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.output_dir, self.items, self.instances, self.threshold = Path(output_dir), items, instances, threshold
+        self.metric = InstanceMetric(iou_thresholds, empty, reduction)
+        self.pictures, self.keep = pictures, dict(keep or {})
+        self.rows: list[dict[str, Any]] = []
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to an evaluator with one image a batch."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._reset)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
+
+    def _reset(self, engine: Any) -> None:
+        self.metric.reset()
+        self.rows, self._scratch = [], None
+
+    def _waiting_room(self) -> Path:
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory()
+        return Path(self._scratch.name)
+
+    def _collect(self, engine: Any) -> None:
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            prediction = output["pred"].float().cpu()
+            found = torch.as_tensor(self.instances(prediction[:3], self.threshold))
+            arrays = prediction_arrays(prediction, output["image"], found)
+            row: dict[str, Any] = {"image": Path(self.items[len(self.rows)]["image"]).name, "n_predicted": int(found.max())}
+            if "instances" in item:
+                truth = torch.as_tensor(item["instances"]).cpu()
+                self.metric(y_pred=[found], y=[truth])
+                row |= self.metric.rows()[-1]
+                arrays["truth"] = np.asarray(truth[0])
+            if "clean" in item:
+                arrays["clean"] = np.asarray(torch.as_tensor(item["clean"]).float().cpu())
+                for name, score in DENOISING.items():
+                    row[name] = float(score(arrays["denoised"], arrays["clean"]))
+                row["psnr_input"] = float(psnr(arrays["input"], arrays["clean"]))
+            self.rows.append(row)
+            if self.pictures:
+                # Which image is the median is known at the end only: until then they wait on disk, not in memory.
+                np.savez(self._waiting_room() / f"{len(self.rows) - 1}.npz", **arrays)
+
+    def _finish(self, engine: Any) -> None:
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        metrics: dict[str, Any] = {"n_images": len(self.rows), "threshold": self.threshold, "reduction": self.metric.reduction}
+        if any("ap" in row for row in self.rows):
+            metrics |= self.metric.aggregate()  # type: ignore[operator]  # a dictionary, as no single value was asked for
+        metrics["n_images"] = len(self.rows)
+        for name in (*DENOISING, "psnr_input"):
+            values = [row[name] for row in self.rows if math.isfinite(row.get(name, math.nan))]
+            if values:
+                metrics[name] = float(np.mean(values))
+        engine.state.metrics.update({k: v for k, v in metrics.items() if isinstance(v, float)})
+        plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in (self.keep | metrics).items()}
+        (self.output_dir / "metrics.json").write_text(json.dumps(plain, indent=2))
+        self._write_rows()
+        self._write_pictures()
+
+    def _write_rows(self) -> None:
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        with (self.output_dir / "per_image.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
+
+    def _write_pictures(self) -> None:
+        for rank, index in _best_median_worst(self.rows).items() if self.pictures else ():
+            stem = Path(self.rows[index]["image"]).stem
+            for folder in ("panels", "arrays"):
+                (self.output_dir / folder).mkdir(exist_ok=True)
+                for old in (self.output_dir / folder).glob(f"{rank}_*"):
+                    old.unlink()
+            with np.load(self._waiting_room() / f"{index}.npz") as stored:
+                arrays = dict(stored)
+            picture = join_panels(list(panel_images(arrays).values()))
+            (self.output_dir / "panels" / f"{rank}_{stem}.png").write_bytes(to_png_bytes(picture))
+            np.savez_compressed(self.output_dir / "arrays" / f"{rank}_{stem}.npz", **arrays)
+
+
+def _best_median_worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Rows to show; with fewer than three images each is shown once."""
+    for name in ("ap", "psnr", "n_predicted"):
+        scored = [i for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))]
+        if scored:
+            break
+    else:
+        return {}
+    ranked = sorted(scored, key=lambda i: -rows[i][name])
+    chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
+    return {rank: i for k, (rank, i) in enumerate(chosen.items()) if i not in list(chosen.values())[:k]}

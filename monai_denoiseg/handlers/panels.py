@@ -1,0 +1,84 @@
+"""Pictures of the first validation image as training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from ..pictures import join_panels, panel_images, to_png_bytes
+from .files import is_main_process
+
+
+def prediction_arrays(prediction: Tensor, image: Tensor, instances: Any, n_classes: int = 3) -> dict[str, np.ndarray]:
+    """Name the parts of a prediction as the pictures and the report want them.
+
+    Args:
+        prediction: ``(K + C, [D,] H, W)``: class probabilities, then denoised channels.
+        image: noisy input ``(C, [D,] H, W)``.
+        instances: ``(1, [D,] H, W)``.
+        n_classes: K.
+
+    Returns:
+        ``input``, ``denoised``, ``probabilities`` and ``instances`` (without channel) as arrays.
+
+    >>> import torch
+    >>> sorted(prediction_arrays(torch.zeros(4, 8, 8), torch.zeros(1, 8, 8), torch.zeros(1, 8, 8)))
+    ['denoised', 'input', 'instances', 'probabilities']
+    """
+    return {
+        "input": np.asarray(image.float().cpu()),
+        "denoised": np.asarray(prediction[n_classes:].float().cpu()),
+        "probabilities": np.asarray(prediction[:n_classes].float().cpu()),
+        "instances": np.asarray(instances)[0],
+    }
+
+
+class ImagePanels:
+    """Draw input, denoised image, probabilities and instances of the first image of each validation.
+
+    Args:
+        output_dir: folder for ``epoch_0010.png`` and so on.
+        instances: callable ``(probabilities, threshold) -> instances``.
+        network: the network, for its present threshold (a distributed wrapper is taken off).
+        log_dir: TensorBoard folder that gets the picture too, or None.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        instances: Callable[..., Any],
+        network: nn.Module,
+        log_dir: str | Path | None = None,
+    ) -> None:
+        self.output_dir, self.instances = Path(output_dir), instances
+        self.network: Any = getattr(network, "module", network)
+        self.log_dir = log_dir
+        self.writer: SummaryWriter | None = None
+        self._drawn = False
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._rearm)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
+
+    def _rearm(self, engine: Any) -> None:
+        self._drawn = False
+
+    def _draw(self, engine: Any) -> None:
+        if self._drawn or not is_main_process():
+            return
+        self._drawn = True
+        output = engine.state.output[0]
+        found = self.instances(output["pred"][:3].float().cpu(), float(self.network.threshold[0]))
+        picture = join_panels(list(panel_images(prediction_arrays(output["pred"], output["image"], found)).values()))
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        (self.output_dir / f"epoch_{engine.state.epoch:04d}.png").write_bytes(to_png_bytes(picture))
+        if self.log_dir is not None:
+            self.writer = self.writer or SummaryWriter(str(self.log_dir))
+            self.writer.add_image("validation", picture, engine.state.epoch, dataformats="HWC")

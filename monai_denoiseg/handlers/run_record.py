@@ -1,0 +1,99 @@
+"""``settings.json``: what was run, with what, on what."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ignite
+import monai
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+import monai_denoiseg
+
+from .files import is_main_process
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide a result.
+
+    >>> sorted(versions())[:3]
+    ['ignite', 'monai', 'monai_denoiseg']
+    """
+    return {
+        "monai_denoiseg": monai_denoiseg.__version__,
+        "monai": monai.__version__,
+        "torch": str(torch.__version__),
+        "ignite": ignite.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+class RunRecord:
+    """Write the settings of a training when it starts, and its duration after each epoch.
+
+    Args:
+        path: ``settings.json``.
+        settings: user-level settings by name.
+        network: the network, for its number of parameters.
+        data: number of images, e.g. ``{"train": 50, "train_labelled": 8}``.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     record = RunRecord(Path(folder) / "settings.json", {"alpha": 0.5}, nn.Linear(1, 1), {"train": 3})
+        ...     record.write("cpu")
+        ...     json.loads((Path(folder) / "settings.json").read_text())["n_parameters"]
+        2
+    """
+
+    def __init__(self, path: str | Path, settings: Mapping[str, Any], network: nn.Module, data: Mapping[str, int]) -> None:
+        self.path, self.settings, self.data = Path(path), dict(settings), dict(data)
+        self.n_parameters = sum(p.numel() for p in network.parameters())
+        self._started = time.perf_counter()
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer."""
+
+        def started(engine: Any) -> None:
+            self._started = time.perf_counter()
+            self.write(str(engine.state.device))
+
+        engine.add_event_handler(Events.STARTED, started)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: self.write(str(e.state.device)))
+
+    def write(self, device: str) -> None:
+        """Write the file.
+
+        Args:
+            device: where the network runs.
+        """
+        if not is_main_process():
+            return
+        record = {
+            "settings": self.settings,
+            "versions": versions(),
+            "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "device": _processor() if device == "cpu" else torch.cuda.get_device_name(device),
+            "threads": torch.get_num_threads(),
+            "seconds": round(time.perf_counter() - self._started, 1),
+            "n_parameters": self.n_parameters,
+            "data": self.data,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(record, indent=2))
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return names[0] if names else platform.processor() or "cpu"

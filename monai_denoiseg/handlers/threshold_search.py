@@ -1,0 +1,99 @@
+"""Search the foreground threshold on the labelled validation images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.metrics import Cumulative
+from torch import Tensor, nn
+
+from ..checks import check_range
+from ..metrics import average_precision, seg_score
+
+logger = logging.getLogger(__name__)
+
+GRID = tuple(round(0.05 * i, 2) for i in range(2, 20))
+"""0.10, 0.15, ..., 0.95: the paper's grid less 1.00, at which nothing is found."""
+
+
+class ThresholdSearch:
+    """Choose the threshold with the best mean AP, and the one with the best mean SEG, over the labelled images of a validation.
+
+    Both are stored in the network (``network.threshold``, AP first), so they travel in ``model.pt``. Ties go to the higher threshold, as in
+    DenoiSeg. ``state.metrics`` gets ``ap``, ``seg`` (each at its own best threshold) and ``threshold`` (the one for AP); without a labelled
+    image AP and SEG are NaN and the threshold stays as it is.
+
+    Args:
+        network: a :class:`~monai_denoiseg.networks.DenoiSegNet` (a distributed wrapper is taken off).
+        instances: callable ``(probabilities, threshold) -> instances``, the very one inference uses
+            (:class:`~monai_denoiseg.transforms.ProbabilitiesToInstances`).
+        thresholds: candidates in (0, 1).
+        truth_key: batch key of the true instances ``(1, [D,] H, W)``; items without it are not labelled.
+
+    Raises:
+        ValueError: when there is no candidate or one is outside (0, 1).
+
+    Example:
+        >>> from monai_denoiseg.networks import DenoiSegNet
+        >>> from monai_denoiseg.transforms import ProbabilitiesToInstances
+        >>> search = ThresholdSearch(DenoiSegNet(2, depth=1, features=4), ProbabilitiesToInstances())
+        >>> foreground = torch.tensor([[0.9, 0.9, 0.4, 0.2]])
+        >>> search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), torch.tensor([[[1, 1, 0, 0]]]))
+        >>> search.choose()["threshold"]
+        0.85
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        instances: Callable[..., Any],
+        thresholds: Sequence[float] = GRID,
+        truth_key: str = "instances",
+    ) -> None:
+        if not thresholds:
+            raise ValueError("`thresholds` is empty; give at least one number in (0, 1)")
+        self.thresholds = sorted(check_range("thresholds", t, 0, 1, open_low=True, open_high=True) for t in thresholds)
+        self.network: Any = getattr(network, "module", network)
+        self.instances, self.truth_key = instances, truth_key
+        self._rows = Cumulative()
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator, before a :class:`BestCheckpoint`."""
+        engine.add_event_handler(Events.EPOCH_STARTED, lambda _: self._rows.reset())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: e.state.metrics.update(self.choose()))
+
+    def _collect(self, engine: Any) -> None:
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            if self.truth_key in item:
+                self.add(output["pred"], torch.as_tensor(item[self.truth_key]))
+
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """Score one image at every threshold.
+
+        Args:
+            prediction: ``(3 or more, [D,] H, W)``: class probabilities first.
+            truth: true instances ``(1, [D,] H, W)``, -1 where not annotated.
+        """
+        probabilities = torch.as_tensor(prediction)[:3].float().cpu()
+        truth = truth.cpu()
+        row = []
+        for threshold in self.thresholds:
+            found = self.instances(probabilities, threshold)
+            row.append([average_precision(truth, found), seg_score(truth, found)])
+        self._rows.append(torch.tensor(row, dtype=torch.float32))
+
+    def choose(self) -> dict[str, float]:
+        """Store the best thresholds in the network and return ``ap``, ``seg`` and ``threshold``."""
+        rows = self._rows.get_buffer()
+        if rows is None or len(rows) == 0 or not bool(torch.isfinite(rows).any()):
+            return {"ap": float("nan"), "seg": float("nan"), "threshold": float(self.network.threshold[0])}
+        means = torch.as_tensor(rows).nanmean(0)
+        # argmax takes the first of equals: turned around, that is the highest threshold.
+        best = len(self.thresholds) - 1 - means.flip(0).argmax(0)
+        self.network.threshold.copy_(torch.tensor([self.thresholds[i] for i in best.tolist()]))
+        return {"ap": float(means[best[0], 0]), "seg": float(means[best[1], 1]), "threshold": self.thresholds[int(best[0])]}

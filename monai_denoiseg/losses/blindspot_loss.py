@@ -1,0 +1,57 @@
+"""The denoising half of the joint loss: squared error at the blind spots."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_option
+
+CHANNEL_REDUCTIONS = ("mean", "sum")
+
+
+class BlindSpotLoss(nn.Module):
+    """Mean squared error at the masked voxels (Noise2Void; ``Ld`` of DenoiSeg, Buchholz et al. 2020).
+
+    ``Ld = sum(M * (x - d)^2) / sum(M)``, one mean over all masked voxels of the batch, labelled or not; what lies elsewhere,
+    be it NaN, has no influence.
+
+    Args:
+        channels: ``"mean"`` is one mean over the channels too; ``"sum"`` adds up one mean a channel, as the original does.
+
+    Raises:
+        ValueError: when ``channels`` is neither.
+
+    >>> BlindSpotLoss()(torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[1.0, 9.0]]]), torch.tensor([[[True, False]]]))
+    tensor(4.)
+    """
+
+    def __init__(self, channels: str = "mean") -> None:
+        super().__init__()
+        self.channels = check_option("channels", channels, CHANNEL_REDUCTIONS)
+
+    def forward(self, denoised: Tensor, noisy: Tensor, mask: Tensor, unit: Tensor | None = None) -> Tensor:
+        """Compare at the masked voxels.
+
+        Args:
+            denoised: prediction ``(B, C, [D,] H, W)``.
+            noisy: original values, same shape.
+            mask: boolean, same shape; True where the network could not see the voxel.
+            unit: ``(C,)`` intensity the difference is measured in (the training data's standard deviation), so that the loss does
+                not depend on the camera's scale; None for raw intensities.
+
+        Returns:
+            A scalar in float32 (float64 for float64 input); 0 (with zero gradient) when nothing is masked.
+
+        Raises:
+            ValueError: when the shapes differ.
+        """
+        if not denoised.shape == noisy.shape == mask.shape:
+            shapes = [tuple(t.shape) for t in (denoised, noisy, mask)]
+            raise ValueError(f"denoised, noisy and mask must have one shape, got {shapes}")
+        difference = denoised.to(torch.promote_types(denoised.dtype, torch.float32)) - noisy
+        if unit is not None:
+            difference = difference / unit.reshape([1, -1] + [1] * (noisy.dim() - 2))
+        axes = [axis for axis in range(noisy.dim()) if axis != 1 or self.channels == "mean"]
+        squares = torch.where(mask, difference, 0).square()
+        return (squares.sum(axes) / mask.sum(axes).clamp(min=1)).sum()

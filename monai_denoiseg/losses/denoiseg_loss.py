@@ -1,0 +1,83 @@
+"""The joint loss of DenoiSeg."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_range
+from .blindspot_loss import BlindSpotLoss
+from .partial_cross_entropy import PartialCrossEntropyLoss
+
+
+class JointLoss(NamedTuple):
+    """The joint loss and its parts, scalars.
+
+    Attributes:
+        total: ``alpha * denoising + (1 - alpha) * segmentation``; the one to differentiate.
+        denoising: unweighted blind-spot error.
+        segmentation: unweighted cross entropy.
+    """
+
+    total: Tensor
+    denoising: Tensor
+    segmentation: Tensor
+
+
+class DenoiSegLoss(nn.Module):
+    """``L = alpha * Ld + (1 - alpha) * Ls`` (DenoiSeg, Buchholz et al. 2020).
+
+    ``alpha=1`` is Noise2Void; ``alpha=0`` trains the segmentation alone.
+
+    Args:
+        alpha: weight of the denoising loss, in [0, 1].
+        class_weights: see :class:`PartialCrossEntropyLoss`.
+        reduction: ``"labelled"`` (default) or ``"paper"``, see :class:`PartialCrossEntropyLoss`; with ``"paper"`` the
+            denoising loss also sums over the channels, as the original does.
+        unit: ``(C,)`` intensity the denoising error is measured in: the standard deviation of the training data.
+
+    Raises:
+        ValueError: when an argument is out of range.
+
+    >>> loss = DenoiSegLoss(alpha=0.5)
+    >>> image = torch.zeros(1, 1, 4, 4)
+    >>> target = {"image": image, "mask": image == 0, "label": torch.zeros(1, 1, 4, 4, dtype=torch.int64)}
+    >>> parts = loss(torch.zeros(1, 4, 4, 4), target)
+    >>> round(float(parts.total), 4), float(parts.denoising), round(float(parts.segmentation), 4)
+    (0.5493, 0.0, 1.0986)
+    """
+
+    unit: Tensor | None
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        class_weights: Sequence[float] = (1.0, 1.0, 5.0),
+        reduction: str = "labelled",
+        unit: Tensor | Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.alpha = check_range("alpha", alpha, 0, 1)
+        self.segmentation = PartialCrossEntropyLoss(class_weights, reduction)
+        self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean")
+        self.register_buffer("unit", None if unit is None else torch.as_tensor(unit, dtype=torch.float32), persistent=False)
+
+    def forward(self, output: Tensor, target: Mapping[str, Tensor]) -> JointLoss:
+        """Evaluate both parts.
+
+        Args:
+            output: network output ``(B, K + C, [D,] H, W)``: class logits, then the denoised channels.
+            target: ``image`` (the noisy original, ``(B, C, ...)``), ``mask`` (blind spots, same shape) and ``label``
+                (``(B, 1, ...)``, -1 where not annotated).
+
+        Returns:
+            :class:`JointLoss`. A part that has nothing to compare (no masked voxel, no annotated voxel) is 0.
+        """
+        classes = len(self.segmentation.weight)
+        unit = None if self.unit is None else self.unit.to(output.device)
+        denoising = self.denoising(output[:, classes:], target["image"], target["mask"], unit)
+        segmentation = self.segmentation(output[:, :classes], target["label"])
+        return JointLoss(self.alpha * denoising + (1 - self.alpha) * segmentation, denoising, segmentation)

@@ -1,0 +1,227 @@
+"""The network users meet: raw intensities in, class logits and a denoised image in raw intensities out."""
+
+# No "from __future__ import annotations": TorchScript reads the class annotations as types.
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_int, check_option
+from ..constants import CLASSES
+from ..intensity import robust_range
+from .padding import reflect_to_multiple
+from .unet import CAREUNet
+
+NORMALISATIONS = ("dataset", "image")
+_NORMS, _VARIANTS = ("batch", "none"), ("care", "n2v2")
+
+
+class DenoiSegNet(nn.Module):
+    """U-Net with everything inference needs in its state dict: weights, normalisation and decision threshold.
+
+    Output channels are ``[background, foreground, border, denoised...]``: class logits first, so that channel index equals
+    label value, then one denoised channel per input channel in the unit of the input. Any size works: the input is padded by
+    reflection and the output cropped back.
+
+    Normalisation is one of two modes, and the mode travels in the state dict:
+
+    * ``"dataset"``: mean and standard deviation of the training images (:meth:`set_statistics`).
+    * ``"image"``: the 1 % and 99.8 % percentiles of each *whole* image. Tiles and crops must be given the numbers of the image
+      they come from (``intensity=net.intensity(image)``); without it they are taken from the input itself.
+
+    The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: channels of the image.
+        n_classes: segmentation classes; 3 for background, foreground, border.
+        depth: number of down-samplings of the U-Net.
+        features: channels of its first level.
+        kernel_size: odd edge of the convolutions, or one an axis.
+        strides: down-sampling, see :class:`CAREUNet`.
+        norm: ``"batch"`` or ``"none"``.
+        variant: ``"care"`` (paper) or ``"n2v2"``.
+        normalisation: ``"dataset"`` or ``"image"``.
+
+    Raises:
+        ValueError: when an argument is out of range.
+
+    >>> net = DenoiSegNet(2, in_channels=1, depth=2, features=8)
+    >>> net(torch.zeros(1, 1, 33, 50)).shape
+    torch.Size([1, 4, 33, 50])
+    """
+
+    mean: Tensor
+    std: Tensor
+    threshold: Tensor
+    image_mode: Tensor
+    architecture: Tensor
+    multiple: list[int]
+    receptive_radius: list[int]
+
+    def __init__(
+        self,
+        spatial_dims: int = 2,
+        in_channels: int = 1,
+        n_classes: int = len(CLASSES),
+        *,
+        depth: int = 4,
+        features: int = 32,
+        kernel_size: int | Sequence[int] = 3,
+        strides: int | Sequence[int] | Sequence[Sequence[int]] = 2,
+        norm: str = "batch",
+        variant: str = "care",
+        normalisation: str = "dataset",
+    ) -> None:
+        super().__init__()
+        check_int("n_classes", n_classes, 0)
+        check_option("normalisation", normalisation, NORMALISATIONS)
+        self.unet = CAREUNet(
+            spatial_dims,
+            in_channels,
+            n_classes + in_channels,
+            depth=depth,
+            features=features,
+            kernel_size=kernel_size,
+            strides=strides,
+            norm=norm,
+            variant=variant,
+        )
+        self.spatial_dims, self.in_channels, self.n_classes = spatial_dims, in_channels, n_classes
+        self.multiple, self.receptive_radius = self.unet.multiple(), self.unet.receptive_radius()
+        self.register_buffer("mean", torch.zeros(in_channels))
+        self.register_buffer("std", torch.ones(in_channels))
+        self.register_buffer("threshold", torch.tensor([0.5, 0.5]))
+        self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
+        flat_strides = [s for level in self.unet.strides for s in level]
+        plan = [spatial_dims, in_channels, n_classes, depth, features, _NORMS.index(norm), _VARIANTS.index(variant)]
+        self.register_buffer("architecture", torch.tensor(plan + list(self.unet.kernel_size) + flat_strides))
+
+    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Store the training data's mean and standard deviation, ``(in_channels,)`` each, in raw intensities.
+
+        Raises:
+            ValueError: when the number of channels differs, a mean is not finite or a deviation is not positive and finite.
+
+        >>> DenoiSegNet(2, 1, depth=1, features=4).set_statistics(torch.tensor([100.0]), torch.tensor([0.0]))
+        Traceback (most recent call last):
+            ...
+        ValueError: `std` must be positive and finite, got [0.0]
+        """
+        mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
+        for name, value in (("mean", mean), ("std", std)):
+            if value.shape != (self.in_channels,):
+                raise ValueError(f"`{name}` needs {self.in_channels} values (one a channel), got shape {tuple(value.shape)}")
+        if not bool(torch.isfinite(mean).all()):
+            raise ValueError(f"`mean` must be finite, got {mean.tolist()}")
+        if not bool((torch.isfinite(std) & (std > 0)).all()):
+            raise ValueError(f"`std` must be positive and finite, got {std.tolist()}")
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    @torch.jit.export
+    def intensity(self, image: Tensor) -> Tensor:
+        """Offset and scale of each whole image, ``(B, 2, C)``, in its unit: what ``forward`` normalises with.
+
+        Args:
+            image: whole images ``(B, C, [D,] H, W)``.
+        """
+        if bool(self.image_mode):
+            return robust_range(image)
+        return torch.stack([self.mean, self.std]).unsqueeze(0).expand(image.shape[0], 2, self.in_channels)
+
+    def forward(self, image: Tensor, intensity: Optional[Tensor] = None) -> Tensor:  # noqa: UP045 (TorchScript)
+        """Segment and denoise.
+
+        Args:
+            image: ``(B, C, [D,] H, W)``, raw intensities, any size.
+            intensity: ``(B, 2, C)`` or ``(1, 2, C)`` from :meth:`intensity` of the whole images; taken from ``image`` if None.
+                Only looked at with ``normalisation="image"``.
+
+        Returns:
+            ``(B, n_classes + C, [D,] H, W)``: class logits, then the denoised image in raw intensities.
+
+        Raises:
+            ValueError: when the number of axes or channels does not fit.
+        """
+        if image.dim() != self.spatial_dims + 2 or image.shape[1] != self.in_channels:
+            raise ValueError(
+                f"the network takes (batch, {self.in_channels} channel(s), {self.spatial_dims} spatial axes), "
+                f"got shape {list(image.shape)}"
+            )
+        if intensity is None or not bool(self.image_mode):
+            intensity = self.intensity(image)
+        size = list(image.shape[2:])
+        shape = [intensity.shape[0], self.in_channels] + [1] * self.spatial_dims
+        offset = intensity[:, 0].reshape(shape)
+        scale = intensity[:, 1].reshape(shape)
+        x = self.unet(reflect_to_multiple((image.to(torch.float32) - offset) / scale, self.multiple))
+        for axis in range(self.spatial_dims):
+            x = x.narrow(axis + 2, 0, size[axis])
+        # float() because autocast may hand back bf16, which cannot hold a raw intensity.
+        denoised = x[:, self.n_classes :].to(torch.float32) * scale + offset
+        return torch.cat([x[:, : self.n_classes].to(torch.float32), denoised], 1)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        found = state_dict.get(prefix + "architecture")
+        if found is not None and not torch.equal(torch.as_tensor(found).cpu(), self.architecture.cpu()):
+            ours, theirs = describe_architecture(self.architecture), describe_architecture(found)
+            wrong = [f"{key}={theirs[key]} (network has {ours[key]})" for key in ours if ours[key] != theirs[key]]
+            raise ValueError(f"the file holds another network: {', '.join(wrong)}; build the network with the file's values")
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+
+
+def describe_architecture(architecture: Tensor) -> dict[str, Any]:
+    """Spell out the ``architecture`` buffer as the arguments of :class:`DenoiSegNet`.
+
+    Args:
+        architecture: the integer buffer of a network or of its state dict.
+
+    >>> describe_architecture(DenoiSegNet(2, 1, depth=1, features=4).architecture)["features"]
+    4
+    """
+    values = [int(v) for v in architecture]
+    spatial_dims, in_channels, n_classes, depth, features, norm, variant = values[:7]
+    kernel, flat = values[7 : 7 + spatial_dims], values[7 + spatial_dims :]
+    return {
+        "spatial_dims": spatial_dims,
+        "in_channels": in_channels,
+        "n_classes": n_classes,
+        "depth": depth,
+        "features": features,
+        "kernel_size": kernel,
+        "strides": [flat[i * spatial_dims : (i + 1) * spatial_dims] for i in range(depth)],
+        "norm": _NORMS[norm],
+        "variant": _VARIANTS[variant],
+    }
+
+
+def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet:
+    """Build the network a ``model.pt`` was saved from (its weights are not loaded yet).
+
+    A bundle's ``network_def`` calls this, so that inference needs no other settings than the file. Without the file the network
+    is built from ``defaults``: loading the weights will then say what is missing.
+
+    Args:
+        path: a state dict saved by the trainer (``model.pt``).
+        defaults: arguments of :class:`DenoiSegNet` for a path that does not exist yet.
+
+    Raises:
+        ValueError: when the file exists, but holds no :class:`DenoiSegNet`.
+
+    >>> network_for_file("missing.pt", spatial_dims=2, depth=1, features=4).spatial_dims
+    2
+    """
+    if not Path(path).is_file():
+        return DenoiSegNet(**defaults)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # depending on the first bytes anything from KeyError to OSError
+        raise ValueError(f"{path} is no PyTorch file or is damaged; give the trainer's model.pt") from error
+    if not isinstance(state, Mapping) or "architecture" not in state:
+        raise ValueError(f"{path} holds no DenoiSegNet state dict (key 'architecture' missing); give the trainer's model.pt")
+    plan = describe_architecture(cast(Tensor, state["architecture"]))
+    return DenoiSegNet(**plan, normalisation="image" if bool(state["image_mode"]) else "dataset")

@@ -1,0 +1,155 @@
+"""The pictures of the page: best, median and worst image, and what the denoiser took away from them."""
+
+from __future__ import annotations
+
+import base64
+import math
+from html import escape
+
+import numpy as np
+
+from monai_denoiseg import pictures
+from monai_denoiseg.report.residual import CORRELATED, Residual, residual_figures
+from monai_denoiseg.report.run_folder import Example, RunFolder, column, number
+from monai_denoiseg.report.sections import same_image
+
+FOREGROUND_CSS, BORDER_CSS = (
+    f"rgb({', '.join(str(round(255 * part)) for part in colour)})" for colour in pictures.CLASS_COLOURS[1:]
+)
+
+CAPTIONS = {
+    "input": "<b>Input</b>, as recorded",
+    "denoised": "<b>Denoised</b> by the network",
+    "clean": "<b>Clean reference</b>, never shown to the network",
+    "probabilities": "<b>Class probabilities</b>"
+    f'<span class="swatch" style="--colour:{FOREGROUND_CSS}">object</span>'
+    f'<span class="swatch" style="--colour:{BORDER_CSS}">border</span>',
+    "instances": "<b>Objects found</b>",
+    "truth": "<b>Annotation</b>",
+}
+
+_SCORES = (("AP", "ap", ".2f", ""), ("SEG", "seg", ".2f", ""), ("PSNR", "psnr", ".1f", " dB"))
+
+
+def example_panels(run: RunFolder) -> str:
+    """Show the best, the median and the worst image.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> image = np.zeros((1, 8, 8))
+    >>> example_panels(RunFolder(Path("run"), examples=[Example("best", "cell", {"input": image})])).count("<img")
+    1
+    """
+    panels = "".join(_panel(run, example) for example in run.examples)
+    if not panels:
+        return ""
+    shown = " and ".join(filter(None, [", ".join(e.rank for e in run.examples[:-1]), run.examples[-1].rank]))
+    volume = any(example.arrays and example.arrays["input"].ndim == 4 for example in run.examples)
+    ranked = next((f" by {name}" for name, key, *_ in _SCORES if np.isfinite(column(run.images, key)).any()), "")
+    lead = f"The {shown} image{ranked}. Grey values of input, denoised and clean image are shown on one scale."
+    lead += " Volumes are shown by their three middle planes (XY, YZ on its right, XZ below)." if volume else ""
+    return f'<section><h2>What it looks like</h2><p class="soft">{lead}</p>{panels}</section>'
+
+
+def residual_check(run: RunFolder) -> str:
+    """Show what was removed, and say whether it looks like independent noise.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> noise = np.random.default_rng(0).normal(size=(1, 32, 32))
+    >>> arrays = {"input": noise, "denoised": np.zeros((1, 32, 32))}
+    >>> "nearly uncorrelated" in residual_check(RunFolder(Path("run"), examples=[Example("best", "cell", arrays)]))
+    True
+    """
+    able = [e for e in run.examples if "denoised" in e.arrays and e.arrays["denoised"].shape == e.arrays["input"].shape]
+    figures = [(e, residual_figures(e.arrays["input"], e.arrays["denoised"])) for e in able]
+    figures = [(e, figure) for e, figure in figures if figure.autocorrelation]
+    if not figures:
+        return ""
+    middle = next((e for e, _ in figures if e.rank == "median"), figures[0][0])
+    removed = middle.arrays["input"].astype(np.float64) - middle.arrays["denoised"]
+    picture = pictures.panel_images({"input": removed})["input"]
+    caption = f"<b>Input minus denoised</b>, {middle.rank} image. Visible structure here would be signal lost."
+    return (
+        '<section><h2>Is what was removed just noise?</h2><p class="soft">Input minus denoised, in raw intensity units. '
+        'The network assumes noise that is independent from pixel to pixel.</p><div class="residual">'
+        f"<div>{_residual_table(figures)}{_interpretation([figure for _, figure in figures])}</div>"
+        f"{_figure(picture, caption, 'residual')}</div></section>"
+    )
+
+
+def _panel(run: RunFolder, example: Example) -> str:
+    row = next((row for row in run.images if same_image(str(row.get("image") or ""), example.name)), {})
+    scores = [(name, number(row.get(key)), form, unit) for name, key, form, unit in _SCORES]
+    text = " · ".join(f"{name} {value:{form}}{unit}" for name, value, form, unit in scores if np.isfinite(value))
+    tag = f'<span class="tag">{example.rank}</span>'
+    head = f'<div class="head">{tag}<h3>{escape(example.name)}</h3><span class="soft">{text}</span></div>'
+    if not example.arrays:
+        return f'<div class="panel">{head}{_image(example.strip, f"pictures of {example.name}")}</div>'
+    drawn = pictures.panel_images(example.arrays)
+    made = (
+        _figure(picture, CAPTIONS[name] + _counted(example, name), f"{name} of {example.name}") for name, picture in drawn.items()
+    )
+    return f'<div class="panel">{head}<div class="pictures">{"".join(made)}</div></div>'
+
+
+def _counted(example: Example, name: str) -> str:
+    if name not in ("instances", "truth"):
+        return ""
+    values = np.unique(example.arrays[name])
+    return f": {np.count_nonzero(values > 0)}, outlined over the input"
+
+
+def _figure(picture: pictures.Picture, caption: str, alt: str) -> str:
+    return f"<figure>{_image(pictures.to_png_bytes(picture), alt)}<figcaption>{caption}</figcaption></figure>"
+
+
+def _image(png: bytes, alt: str) -> str:
+    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'
+
+
+def _residual_table(figures: list[tuple[Example, Residual]]) -> str:
+    axes = list(figures[0][1].autocorrelation)
+    head = "".join(f"<th>{name}</th>" for name in ("Image", "Mean", "Spread", *(f"Corr. {axis}" for axis in axes)))
+    rows = "".join(
+        f"<tr><td>{example.rank}</td><td>{_signed(figure.mean, _digits(figure.spread))}</td><td>{figure.spread:.3g}</td>"
+        + "".join(f"<td>{_signed(figure.autocorrelation.get(axis, float('nan')), 2)}</td>" for axis in axes)
+        + "</tr>"
+        for example, figure in figures
+    )
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _interpretation(figures: list[Residual]) -> str:
+    mean = {
+        axis: float(np.nanmean([f.autocorrelation.get(axis, np.nan) for f in figures])) for axis in figures[0].autocorrelation
+    }
+    listed = ", ".join(f"{axis}: {_signed(value, 2)}" for axis, value in mean.items())
+    far = [axis for axis, value in mean.items() if abs(value) > CORRELATED]
+    if far:
+        text = (
+            f"Neighbouring values along {' and '.join(far)} are correlated (mean {listed}; beyond ±{CORRELATED}). "
+            "Either the noise itself is correlated between neighbouring pixels, which plain blind-spot denoising cannot remove, "
+            "or some signal was removed with it."
+        )
+    else:
+        text = (
+            f"Neighbouring values are nearly uncorrelated (mean {listed}; within ±{CORRELATED}): "
+            "what was removed looks like noise that is independent from pixel to pixel, as assumed."
+        )
+    if any(abs(figure.mean) > CORRELATED * figure.spread for figure in figures):
+        text += " The mean is not near 0: the denoised image is brighter or darker than the input."
+    return f'<br><div class="note{" warn" if far else ""}"><p>{text}</p></div>'
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def _digits(spread: float) -> int:
+    """Decimals that show a hundredth of the spread."""
+    return max(0, 2 - math.floor(math.log10(spread))) if spread > 0 else 2

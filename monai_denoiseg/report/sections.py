@@ -1,0 +1,271 @@
+"""The sections of the page, each a piece of HTML; an empty string where there is nothing to show."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from monai_denoiseg.report.charts import Line, line_chart
+from monai_denoiseg.report.run_folder import RunFolder, column, number
+
+TRAINING, VALIDATION, SEG_COLOUR = "#4f5bd5", "#0d8f7b", "#d9822b"
+
+METRIC_HINTS = {
+    "ap": ("AP", "found / (found + missed + made up), at IoU > 0.5"),
+    "seg": ("SEG", "mean overlap (IoU) of the annotated objects with their match"),
+}
+
+
+def introduction(run: RunFolder) -> str:
+    """Say in plain words what was done with how many images.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> run = RunFolder(Path("run"), about={"data": {"train": 60, "train_labelled": 8}})
+    >>> "60 images, 8 of them annotated" in introduction(run)
+    True
+    """
+    data = run.about.get("data") or {}
+    total, labelled = (sum(_count(data, f"{part}{kind}") for part in ("train", "validation")) for kind in ("", "_labelled"))
+    from_what = f" from <b>{total} images, {labelled} of them annotated</b>" if total else ""
+    text = (
+        f"One neural network learned two tasks together{from_what}: to remove noise from every image, and to find the objects in "
+        "it. "
+        "Denoising needed no clean images, since each pixel is predicted from its neighbours alone (Noise2Void); "
+        "segmentation learned from the few annotations and gains from the shared features (DenoiSeg)."
+    )
+    if _count(data, "validation"):
+        text += f" {_count(data, 'validation')} of the images were kept apart to choose the best network and its threshold."
+    if count := _count(run.metrics, "n_images"):
+        text += f" The figures below were measured on {_plural(count, 'image')}."
+    if skipped := _count(run.metrics, "n_skipped"):
+        text += f" {_plural(skipped, 'image')} could not be scored."
+    return f'<p class="lead">{text}</p>'
+
+
+def cards(run: RunFolder) -> str:
+    """Show the key figures large.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> "0.712" in cards(RunFolder(Path("run"), metrics={"ap": 0.7123}))
+    True
+    """
+    made = []
+    for key, (name, hint) in METRIC_HINTS.items():
+        if np.isfinite(value := number(run.metrics.get(key))):
+            made.append(_card(name, f"{value:.3f}", hint))
+    psnr, before = number(run.metrics.get("psnr")), number(run.metrics.get("psnr_input"))
+    if np.isfinite(psnr):
+        arrow = f"<small>{before:.1f} →</small> " if np.isfinite(before) else ""
+        made.append(_card("PSNR", f"{arrow}{psnr:.1f} <small>dB</small>", "before and after, against the clean image"))
+    if np.isfinite(seconds := number(run.about.get("seconds"))):
+        made.append(_card("Training time", duration(seconds), escape(str(run.about.get("device") or ""))))
+    if count := _count(run.about, "n_parameters"):
+        size = f"{count / 1e6:.2f} <small>M</small>" if count >= 1e6 else f"{count / 1e3:.0f} <small>k</small>"
+        made.append(_card("Network", size, "trained weights"))
+    return f'<div class="cards">{"".join(made)}</div>' if made else ""
+
+
+def curves(run: RunFolder) -> str:
+    """Draw the losses and the validation scores over the epochs.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> rows = [{"epoch": "1", "loss": "0.5"}, {"epoch": "2", "loss": "0.4"}]
+    >>> curves(RunFolder(Path("run"), training=rows)).count("<svg")
+    1
+    """
+    train_epoch, epoch = column(run.training, "epoch"), column(run.validation, "epoch")
+    made = [
+        _chart(
+            title,
+            label,
+            Line("training", train_epoch, column(run.training, key), TRAINING),
+            Line("validation", epoch, column(run.validation, key), VALIDATION),
+        )
+        for key, title, label in (
+            ("loss", "Joint loss", "loss"),
+            ("denoising", "Denoising part", "blind-spot squared error"),
+            ("segmentation", "Segmentation part", "cross entropy"),
+        )
+    ]
+    scores = [
+        Line("AP", epoch, column(run.validation, "ap"), VALIDATION, mark_best=True),
+        Line("SEG", epoch, column(run.validation, "seg"), SEG_COLOUR),
+    ]
+    made.append(_chart("Objects found in the validation images", "score", *scores))
+    if not any(made):
+        return ""
+    lead = "Lower is better for the losses, higher for AP and SEG. The ring marks the best AP."
+    return _section("How the training went", lead, f'<div class="charts">{"".join(made)}</div>')
+
+
+def image_table(run: RunFolder) -> str:
+    """List the scores of every image.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> "&lt;b&gt;.tif" in image_table(RunFolder(Path("run"), images=[{"image": "<b>.tif", "ap": "0.5"}]))
+    True
+    """
+    known = [(key, name) for key, name in _COLUMNS if np.isfinite(column(run.images, key)).any()]
+    if not run.images:
+        return ""
+    head = "".join(f"<th>{name}</th>" for name in ("Image", *(name for _, name in known)))
+    ranks = {example.name: example.rank for example in run.examples}
+    rows = []
+    for row in run.images:
+        name = str(row.get("image") or "")
+        rank = next((rank for stem, rank in ranks.items() if same_image(name, stem)), "")
+        tag = f' <span class="tag">{rank}</span>' if rank else ""
+        cells = "".join(f"<td>{_cell(key, number(row.get(key)))}</td>" for key, _ in known)
+        rows.append(f"<tr><td>{escape(name)}{tag}</td>{cells}</tr>")
+    table = f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return _section("Image by image", _how_averaged(run), table)
+
+
+def details(run: RunFolder) -> str:
+    """List settings, versions and all measured values, folded away.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> details(RunFolder(Path("run"), about={"settings": {"seed": 0}})).count("<details>")
+    1
+    """
+    machine = {
+        key: run.about.get(key) for key in ("command", "device", "seconds", "n_parameters") if run.about.get(key) is not None
+    }
+    groups = {
+        "Settings": run.about.get("settings"),
+        "Versions": run.about.get("versions"),
+        "Run": machine | {f"images: {key.replace('_', ' ')}": value for key, value in (run.about.get("data") or {}).items()},
+        "All measured values": run.metrics,
+    }
+    made = [
+        f"<details><summary>{title}</summary><table><tbody>{_pairs(values)}</tbody></table></details>"
+        for title, values in groups.items()
+        if isinstance(values, dict) and values
+    ]
+    return _section("Settings and versions", "Enough to repeat the run.", "".join(made)) if made else ""
+
+
+def left_out(run: RunFolder) -> str:
+    """Name the files that could not be read.
+
+    Args:
+        run: the run's parts.
+
+    >>> from pathlib import Path
+    >>> left_out(RunFolder(Path("run")))
+    ''
+    """
+    lines = "".join(f"<p><code>{escape(line)}</code></p>" for line in run.unreadable)
+    return (
+        _section("Left out", "These files are there but could not be read.", f'<div class="note warn">{lines}</div>')
+        if lines
+        else ""
+    )
+
+
+def same_image(image: str, stem: str) -> bool:
+    """Whether a table's image name and the stem of an example's file mean the same image.
+
+    Args:
+        image: name with or without a suffix such as ``.tif`` or ``.nii.gz``.
+        stem: the stem.
+
+    >>> same_image("cell.1.tif", "cell.1"), same_image("cell_10.tif", "cell_1")
+    (True, False)
+    """
+    rest = image.removeprefix(stem)
+    return image == stem or (
+        image.startswith(stem) and rest.lower() in (".tif", ".tiff", ".png", ".nii", ".nii.gz", ".gz", ".ome.tif")
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it.
+
+    Args:
+        seconds: at least 0.
+
+    >>> duration(203.4), duration(7300), duration(12)
+    ('3 min 23 s', '2 h 1 min', '12 s')
+    """
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+
+
+_COLUMNS = (
+    ("ap", "AP"),
+    ("seg", "SEG"),
+    ("precision", "Precision"),
+    ("recall", "Recall"),
+    ("f1", "F1"),
+    ("n_truth", "Annotated"),
+    ("n_predicted", "Found"),
+    ("psnr_input", "PSNR before"),
+    ("psnr", "PSNR after"),
+)
+
+
+def _section(title: str, lead: str, body: str) -> str:
+    return f'<section><h2>{title}</h2><p class="soft">{lead}</p>{body}</section>'
+
+
+def _card(name: str, value: str, hint: str) -> str:
+    return f'<div class="card"><div class="name">{name}</div><div class="value">{value}</div><div class="hint">{hint}</div></div>'
+
+
+def _chart(title: str, y_label: str, *lines: Line) -> str:
+    shown = [line for line in lines if len(line.points())]
+    svg = line_chart(shown, x_label="epoch", y_label=y_label)
+    keys = "".join(f'<span class="key" style="--colour:{line.colour}">{line.name}</span>' for line in shown)
+    return f'<figure class="chart"><h3>{title}</h3><div class="legend">{keys}</div>{svg}</figure>' if svg else ""
+
+
+def _cell(key: str, value: float) -> str:
+    if not np.isfinite(value):
+        return "–"
+    if key == "ap":
+        share = 100 * min(max(value, 0), 1)
+        return f'{value:.3f}<span class="bar" style="--share:{share:.0f}%"></span>'
+    if key.startswith("n_"):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if key.startswith("psnr") else f"{value:.3f}"
+
+
+def _how_averaged(run: RunFolder) -> str:
+    reduction = run.metrics.get("reduction")
+    if reduction is None:
+        return "Objects count as found where they overlap their annotation by more than half (IoU)."
+    average = {"image_mean": "means over these images", "pooled": "pooled over all objects"}.get(reduction, str(reduction))
+    return f"The figures at the top are {escape(average)}."
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return "".join(f"<tr><td>{escape(str(k))}</td><td><code>{escape(str(v))}</code></td></tr>" for k, v in values.items())
+
+
+def _count(values: dict[str, Any], key: str) -> int:
+    value = number(values.get(key))
+    return int(value) if np.isfinite(value) else 0
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

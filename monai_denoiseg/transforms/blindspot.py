@@ -1,0 +1,307 @@
+"""Noise2Void blind spots, drawn for a whole batch with tensor operations on its device."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Transform
+from torch import Tensor
+
+from ..checks import check_int, check_option, check_range
+
+PAPER_FRACTION = 1 / 64
+"""What the paper's 1.5 % comes to in 2D after its rounding: one voxel in an 8 x 8 box."""
+
+_MAX_GATHERED = 2**24
+
+
+@dataclass(frozen=True)
+class Spots:
+    """Where the blind spots of a batch lie.
+
+    Attributes:
+        index: ``(B, C or 1, N)`` flat voxel index within a channel's ``[D,] H, W``.
+        valid: ``(B, C or 1, N)`` False for drawn places that are not used.
+    """
+
+    index: Tensor
+    valid: Tensor
+
+
+def draw_spots(shape: torch.Size, fraction: float, *, shared: bool = False, device: Any = None, generator: Any = None) -> Spots:
+    """Draw stratified blind spots: at most one in each box of a grid.
+
+    The box edge is the n-th root of ``1 / fraction`` rounded down (the *cube* root in 3D; the original takes the square root
+    and masks eight times too few voxels), and boxes are left out at random so that the expected share is exactly ``fraction``.
+
+    Args:
+        shape: ``(B, C, [D,] H, W)`` of the batch.
+        fraction: share of the voxels to mask, in (0, 1).
+        shared: the same places for all channels of an image.
+        device: where to draw.
+        generator: a ``torch.Generator`` of that device; None for torch's global one.
+
+    Returns:
+        :class:`Spots`.
+
+    >>> spots = draw_spots(torch.Size([2, 1, 64, 64]), 1 / 64)
+    >>> spots.index.shape, int(spots.valid.sum())
+    (torch.Size([2, 1, 64]), 128)
+    """
+    batch, channels, *size = shape
+    channels = 1 if shared else channels
+    edge = max(1, math.floor((1 / fraction) ** (1 / len(size)) + 1e-6))
+    grid = [-(-n // edge) for n in size]
+    count = math.prod(grid)
+    box = torch.arange(count, device=device)
+    index = torch.zeros(batch, channels, count, dtype=torch.long, device=device)
+    valid = torch.rand(index.shape, device=device, generator=generator) < fraction * edge ** len(size)
+    stride = math.prod(size)
+    for axis, n in enumerate(size):
+        stride //= n
+        corner = box // math.prod(grid[axis + 1 :]) % grid[axis] * edge
+        place = corner + torch.randint(edge, index.shape, device=device, generator=generator)
+        valid &= place < n  # A box may hang over the border: a spot drawn outside is dropped, which keeps the density even.
+        index += place.clamp(max=n - 1) * stride
+    return Spots(index, valid)
+
+
+class Windows(NamedTuple):
+    """The neighbourhood of each spot, cut off at the image border: first voxel and length per axis, ``(ndim, B, C, N)``."""
+
+    start: Tensor
+    length: Tensor
+    centre: Tensor
+
+
+def _windows(index: Tensor, size: list[int], radius: int) -> Windows:
+    starts, lengths, centres, stride = [], [], [], math.prod(size)
+    for n in size:
+        stride //= n
+        place = index // stride % n
+        start = (place - radius).clamp(min=0)
+        starts.append(start)
+        lengths.append((place + radius).clamp(max=n - 1) - start + 1)
+        centres.append(place - start)
+    return Windows(torch.stack(starts), torch.stack(lengths), torch.stack(centres))
+
+
+def _flat_index(windows: Windows, within: Tensor, size: list[int]) -> Tensor:
+    """Flat image index of the voxel number ``within`` of each window."""
+    flat, stride = torch.zeros_like(within), 1
+    for axis in reversed(range(len(size))):
+        length = windows.length[axis].reshape(windows.length.shape[1:] + (1,) * (within.dim() - 3))
+        start = windows.start[axis].reshape(length.shape)
+        flat += (start + within % length) * stride
+        within = within // length
+        stride *= size[axis]
+    return flat
+
+
+def _centre_index(windows: Windows) -> Tensor:
+    within = torch.zeros_like(windows.centre[0])
+    for axis in range(len(windows.centre)):
+        within = within * windows.length[axis] + windows.centre[axis]
+    return within
+
+
+def _uniform(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any, *, centre: bool) -> Tensor:
+    windows = _windows(index, size, radius)
+    volume = windows.length.prod(0)
+    choices = volume if centre else (volume - 1).clamp(min=1)
+    # float64 so that the product reaches every voxel of a large 3D window and never the one past its end.
+    pick = torch.rand(index.shape, device=index.device, generator=generator, dtype=torch.float64)
+    within = (pick * choices).long()
+    if not centre:
+        within = (within + (within >= _centre_index(windows)).long()).clamp(max=volume - 1)
+    return flat.gather(2, _flat_index(windows, within, size).expand(*flat.shape[:2], -1))
+
+
+def _neighbours(flat: Tensor, index: Tensor, size: list[int], radius: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Values of each spot's window ``(B, C, N, W)``, which of them lie in the image, and which are the centre."""
+    windows = _windows(index, size, radius)
+    within = torch.arange((2 * radius + 1) ** len(size), device=index.device).expand(*index.shape, -1)
+    inside = within < windows.length.prod(0)[..., None]
+    places = _flat_index(windows, torch.where(inside, within, 0), size).expand(*flat.shape[:2], -1, -1)
+    values = flat[:, :, None].expand(-1, -1, index.shape[2], -1).gather(3, places)
+    return values, inside, within == _centre_index(windows)[..., None]
+
+
+def _median(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any) -> Tensor:
+    values, inside, centre = _neighbours(flat, index, size, radius)
+    middle = values.masked_fill(~inside | centre, float("nan")).nanquantile(0.5, dim=3)
+    return torch.where(middle.isnan(), flat.gather(2, index.expand(*flat.shape[:2], -1)), middle)
+
+
+def _mean(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any) -> Tensor:
+    values, inside, centre = _neighbours(flat, index, size, radius)
+    used = inside & ~centre
+    mean = values.masked_fill(~used, 0).sum(3) / used.sum(3).clamp(min=1)
+    return torch.where(used.any(3), mean, flat.gather(2, index.expand(*flat.shape[:2], -1)))
+
+
+def _normal_fitted(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any) -> Tensor:
+    values, inside, _ = _neighbours(flat, index, size, radius)
+    count = inside.sum(3)
+    mean = values.masked_fill(~inside, 0).sum(3) / count
+    spread = (values - mean[..., None]).masked_fill(~inside, 0).square().sum(3) / count
+    return mean + spread.sqrt() * torch.randn(mean.shape, device=flat.device, generator=generator)
+
+
+def _uniform_without_centre(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any) -> Tensor:
+    return _uniform(flat, index, size, radius, generator, centre=False)
+
+
+def _uniform_with_centre(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any) -> Tensor:
+    return _uniform(flat, index, size, radius, generator, centre=True)
+
+
+def _identity(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any) -> Tensor:
+    return flat.gather(2, index.expand(*flat.shape[:2], -1))
+
+
+STRATEGIES: dict[str, Callable[[Tensor, Tensor, list[int], int, Any], Tensor]] = {
+    "uniform": _uniform_without_centre,
+    "uniform_with_center": _uniform_with_centre,
+    "median": _median,
+    "mean": _mean,
+    "normal_fitted": _normal_fitted,
+    "identity": _identity,
+}
+
+
+class BlindSpot(Transform):
+    """Hide a share of the voxels of a batch behind values made from their neighbours (Noise2Void, Krull et al. 2019).
+
+    Strategies (``radius`` r gives a window of edge 2r + 1, cut off at the image border):
+
+    * ``"uniform"``: a random neighbour, never the voxel itself (default; the paper's text).
+    * ``"uniform_with_center"``: a random voxel of the window, the centre included (the paper's code).
+    * ``"median"``, ``"mean"``: of the window without its centre (N2V2, Höck et al. 2022, uses the median).
+    * ``"normal_fitted"``: normal with mean and standard deviation of the window.
+    * ``"identity"``: unchanged (for ablations).
+
+    Args:
+        fraction: share of the voxels to hide, in (0, 1); 1/64 is the paper's in 2D.
+        radius: window radius in voxels.
+        strategy: see above.
+        shared: hide the same voxels in all channels instead of drawing them per channel.
+        seed: draw from an own generator with this seed; None draws from torch's global generator, so that restoring its state
+            replays the draws.
+
+    Raises:
+        ValueError: when an argument is out of range.
+
+    >>> hidden, mask = BlindSpot(seed=0)(torch.rand(4, 1, 64, 64))
+    >>> hidden.shape, float(mask.float().mean())
+    (torch.Size([4, 1, 64, 64]), 0.015625)
+    """
+
+    def __init__(
+        self,
+        fraction: float = PAPER_FRACTION,
+        radius: int = 5,
+        strategy: str = "uniform",
+        *,
+        shared: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        self.fraction = check_range("mask_fraction", fraction, 0, 1, open_low=True, open_high=True)
+        self.radius = check_int("mask_radius", radius, 1)
+        self.strategy = check_option("mask_strategy", strategy, STRATEGIES)
+        self.shared, self.seed = shared, seed
+        self._generators: dict[str, torch.Generator] = {}
+
+    def __call__(self, batch: Tensor, seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """Hide voxels of a batch.
+
+        Args:
+            batch: float ``(B, C, [D,] H, W)``; it is not changed.
+            seed: draw this one call with a fresh generator of this seed.
+
+        Returns:
+            The batch with the hidden voxels replaced, and a boolean mask of the same shape that is True at them.
+
+        Raises:
+            TypeError: when the batch is not of a floating type (a replacement could not be written back exactly).
+        """
+        if not batch.is_floating_point():
+            raise TypeError(f"blind spots need a floating point image, got {batch.dtype}; convert with .float()")
+        generator = self._generator(batch.device, seed)
+        spots = draw_spots(batch.shape, self.fraction, shared=self.shared, device=batch.device, generator=generator)
+        flat = batch.flatten(2)
+        index = spots.index.expand(*flat.shape[:2], -1)
+        values = self._replacements(flat, spots.index, list(batch.shape[2:]), generator)
+        # Unused spots (dropped boxes) may share a voxel with a used one: they must write nothing.
+        spare = flat.shape[2]
+        target = torch.where(spots.valid.expand(index.shape), index, spare)
+        padded = torch.cat([flat, flat[:, :, :1]], 2)
+        hidden = padded.scatter(2, target, values.to(flat.dtype))[:, :, :spare].reshape(batch.shape)
+        mask = torch.zeros(padded.shape, dtype=torch.bool, device=batch.device).scatter(2, target, True)
+        return hidden, mask[:, :, :spare].reshape(batch.shape)
+
+    def _replacements(self, flat: Tensor, index: Tensor, size: list[int], generator: torch.Generator | None) -> Tensor:
+        # A large volume in parts: the window statistics gather all neighbours of all spots of a part.
+        window = (2 * self.radius + 1) ** len(size)
+        parts = index.split(max(1, _MAX_GATHERED // (flat.shape[0] * flat.shape[1] * window)), dim=2)
+        exact = flat.to(torch.promote_types(flat.dtype, torch.float32))
+        return torch.cat([STRATEGIES[self.strategy](exact, part, size, self.radius, generator) for part in parts], 2)
+
+    def _generator(self, device: torch.device, seed: int | None) -> torch.Generator | None:
+        if seed is not None:
+            return torch.Generator(device).manual_seed(seed)
+        if self.seed is None:
+            return None
+        if str(device) not in self._generators:
+            self._generators[str(device)] = torch.Generator(device).manual_seed(self.seed)
+        return self._generators[str(device)]
+
+
+class FixedBlindSpotd(MapTransform):
+    """Add the same blind spots to an item every time it is seen: validation losses stay comparable from epoch to epoch.
+
+    The draw is seeded by ``seed`` and the item's own voxels, so it depends neither on the order nor on the number of items.
+
+    Args:
+        keys: images ``(C, [D,] H, W)``.
+        blind_spot: the masking.
+        seed: changes all masks.
+        hidden_suffix: the masked image is stored under key + this.
+        mask_suffix: the mask is stored under key + this.
+        allow_missing_keys: skip absent keys.
+
+    >>> item = FixedBlindSpotd("image", BlindSpot())({"image": torch.rand(1, 16, 16)})
+    >>> sorted(item)
+    ['image', 'image_hidden', 'image_mask']
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        blind_spot: BlindSpot,
+        seed: int = 0,
+        hidden_suffix: str = "_hidden",
+        mask_suffix: str = "_mask",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.blind_spot, self.seed = blind_spot, seed
+        self.hidden_suffix, self.mask_suffix = hidden_suffix, mask_suffix
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the item with hidden image and mask added."""
+        out = dict(data)
+        for key in self.key_iterator(out):
+            image = torch.as_tensor(out[key])
+            # A sum over the voxels tells the items apart and, unlike a hash of the memory, does not depend on its layout. It is
+            # hashed together with the seed because torch's generator on the CPU looks at 32 bits of a seed only.
+            own = zlib.crc32(f"{self.seed} {float(image.double().sum()):.9g}".encode())
+            hidden, mask = self.blind_spot(image[None], seed=own)
+            out[f"{key}{self.hidden_suffix}"], out[f"{key}{self.mask_suffix}"] = hidden[0], mask[0]
+        return out

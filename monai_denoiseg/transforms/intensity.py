@@ -1,0 +1,36 @@
+"""Remember an image's intensity range before it is cut into patches."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.transforms import Transform
+
+from ..intensity import robust_range
+
+
+class WholeIntensityd(Transform):
+    """Store offset and scale of the *whole* image beside it, for a network with ``normalisation="image"``.
+
+    Patches cut later are then normalised by the numbers of the image they come from, as tiles are in inference.
+
+    Args:
+        key: the image ``(C, [D,] H, W)``.
+        output_key: where ``(2, C)`` goes: offsets, then scales, in the image's unit (see
+            :func:`monai_denoiseg.intensity.robust_range`).
+
+    >>> WholeIntensityd()({"image": torch.arange(1001.0).reshape(1, 1, 1001)})["intensity"]
+    tensor([[ 10.],
+            [988.]])
+    """
+
+    def __init__(self, key: str = "image", output_key: str = "intensity") -> None:
+        self.key, self.output_key = key, output_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the item with the intensity added."""
+        image = torch.as_tensor(data[self.key])
+        image = image.as_tensor() if hasattr(image, "as_tensor") else image
+        return {**data, self.output_key: robust_range(image[None])[0]}

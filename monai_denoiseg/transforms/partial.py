@@ -1,0 +1,155 @@
+"""Partial annotation: what is labelled, voxel by voxel, and hiding labels for few-shot experiments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import NdarrayOrTensor
+from monai.transforms import MapTransform, Transform
+from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
+
+from monai_denoiseg.checks import check_int
+from monai_denoiseg.constants import IGNORE
+
+__all__ = ["FlagPartialLabel", "FlagPartialLabeld", "KeepLabels"]
+
+
+class FlagPartialLabel(Transform):
+    """Say which voxels are annotated, and give an image without a label one that is ignored everywhere.
+
+    Being unlabelled is said, never guessed: only a missing label or the value -1 means "not annotated". A label of zeros is an
+    annotated empty image.
+
+    >>> import torch
+    >>> label, labelled, valid = FlagPartialLabel()(torch.zeros(3, 2, 2))
+    >>> label.tolist(), labelled, valid.any().item()
+    ([[[-1, -1], [-1, -1]]], False, False)
+    >>> FlagPartialLabel()(torch.zeros(3, 2, 2), torch.zeros(1, 2, 2))[1]
+    True
+    """
+
+    backend = [TransformBackends.TORCH, TransformBackends.NUMPY]  # noqa: RUF012 - MONAI's convention
+
+    def __call__(
+        self, image: NdarrayOrTensor, label: NdarrayOrTensor | None = None
+    ) -> tuple[NdarrayOrTensor, bool, NdarrayOrTensor]:
+        """Return the label, the flag and the mask of an image.
+
+        Args:
+            image: ``(C, [D,] H, W)``; gives shape and type of a missing label.
+            label: ``(1, [D,] H, W)``, -1 where not annotated, or ``None``.
+
+        Returns:
+            ``label`` (int64, of the type given), whether any voxel is annotated, and the boolean mask of annotated voxels
+            ``(1, [D,] H, W)``.
+
+        Raises:
+            ValueError: when the spatial shapes of image and label differ.
+        """
+        expected = (1, *image.shape[1:])
+        if label is None:
+            label = convert_to_dst_type(np.full(expected, IGNORE), image, dtype=np.int64)[0]
+        elif tuple(label.shape) != expected:
+            raise ValueError(f"`label` must have the shape {expected} of its image, got {tuple(label.shape)}")
+        else:
+            label = convert_to_dst_type(label, label, dtype=np.int64)[0]
+        valid = label != IGNORE
+        return label, bool(valid.any()), valid
+
+
+class FlagPartialLabeld(MapTransform):
+    """Dictionary version of :class:`FlagPartialLabel`: complete an item that may have no label.
+
+    Args:
+        label_key: key of the label; missing or ``None`` means unlabelled.
+        image_key: key of the image.
+        flag_key: where the flag (a plain ``bool``) is written.
+        valid_key: where the mask of annotated voxels is written; ``None`` leaves it out.
+
+    >>> item = FlagPartialLabeld(valid_key="valid")({"image": np.zeros((1, 2, 2), "float32")})
+    >>> sorted(item), item["labelled"], item["label"].shape
+    (['image', 'label', 'labelled', 'valid'], False, (1, 2, 2))
+    """
+
+    backend = FlagPartialLabel.backend
+
+    def __init__(
+        self, label_key: str = "label", image_key: str = "image", flag_key: str = "labelled", valid_key: str | None = None
+    ) -> None:
+        super().__init__(label_key, allow_missing_keys=True)
+        self.label_key, self.image_key = label_key, image_key
+        self.flag_key, self.valid_key = flag_key, valid_key
+        self.flag = FlagPartialLabel()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of ``data`` with label, flag and, if asked for, mask.
+
+        Raises:
+            ValueError: when the spatial shapes of image and label differ.
+        """
+        item = dict(data)
+        label, labelled, valid = self.flag(item[self.image_key], item.get(self.label_key))
+        item[self.label_key], item[self.flag_key] = label, labelled
+        if self.valid_key is not None:
+            item[self.valid_key] = valid
+        return item
+
+
+class KeepLabels(Transform):
+    """Hide all but ``n`` labels of a data list, for few-shot experiments.
+
+    As in the paper the labelled items are shuffled with a seed and the first ``n`` keep their label, so the labels kept for a
+    smaller ``n`` are among those kept for a larger one. The items are sorted by image before the shuffle: the choice does not
+    depend on the order of the list.
+
+    Args:
+        n: how many labels to keep.
+        seed: seed of the shuffle.
+        label_key: key of the label; missing or ``None`` means unlabelled.
+        image_key: key of the image (a path or an array) that identifies an item.
+
+    Raises:
+        ValueError: when ``n`` or ``seed`` is no integer of at least 0.
+
+    Source: DenoiSeg (2020), section "Experiments"; the published script, not the example notebooks.
+
+    >>> items = [{"image": f"{i}.tif", "label": f"{i}_label.tif"} for i in range(5)]
+    >>> [sorted(item) for item in KeepLabels(1)(items)].count(["image", "label"])
+    1
+    """
+
+    def __init__(self, n: int, seed: int = 0, label_key: str = "label", image_key: str = "image") -> None:
+        self.n = check_int("n", n, 0)
+        self.seed = check_int("seed", seed, 0)
+        self.label_key, self.image_key = label_key, image_key
+
+    def __call__(self, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return copies of the items in the same order, without the label where it is hidden.
+
+        Raises:
+            ValueError: when fewer than ``n`` items are labelled.
+        """
+        labelled = [index for index, item in enumerate(data) if item.get(self.label_key) is not None]
+        if len(labelled) < self.n:
+            raise ValueError(
+                f"`n` asks for {self.n} labels, but only {len(labelled)} of {len(data)} items have a {self.label_key!r}"
+            )
+        labelled.sort(key=lambda index: _identity(data[index][self.image_key]))
+        order = np.random.default_rng(self.seed).permutation(len(labelled))
+        kept = {labelled[position] for position in order[: self.n]}
+        return [
+            {key: value for key, value in item.items() if key != self.label_key or index in kept}
+            for index, item in enumerate(data)
+        ]
+
+
+def _identity(image: Any) -> str:
+    """Something to sort items by that stays the same wherever in the list they stand."""
+    if isinstance(image, (np.ndarray, torch.Tensor)):
+        return hashlib.sha256(np.ascontiguousarray(convert_to_numpy(image)).tobytes()).hexdigest()
+    return os.fspath(image) if isinstance(image, (str, os.PathLike)) else str(image)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+
+from monai_denoiseg.data import count_labelled, folder_datalist, inference_datalist, split_datalist
+
+
+def put(root, *names, shape=(6, 5)):
+    for name in names:
+        path = Path(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".tif", ".png"):
+            tifffile.imwrite(path, np.zeros(shape, "u1"))
+        else:
+            path.write_text("")
+
+
+def names(items, key):
+    return [Path(item[key]).name if key in item else None for item in items]
+
+
+@pytest.mark.parametrize("labels", ["labels", "masks"])
+def test_pairs_by_stem(tmp_path, labels):
+    put(tmp_path, "images/b.tif", "images/a.ome.tif", "images/c.tif", f"{labels}/b.tif", "clean/a.tif")
+    put(tmp_path, "images/.hidden.tif", "images/Thumbs.db", "images/sub/x.tif", f"{labels}/.DS_Store")
+    items = folder_datalist(tmp_path)
+    assert names(items, "image") == ["a.ome.tif", "b.tif", "c.tif"]
+    assert names(items, "label") == [None, "b.tif", None] and names(items, "clean") == ["a.tif", None, None]
+    assert count_labelled(items) == 1 and folder_datalist(str(tmp_path)) == items
+
+
+def test_other_folder_names(tmp_path):
+    put(tmp_path, "raw/a.tif", "seg/a.tif", "masks/a.tif")
+    (item,) = folder_datalist(tmp_path, images="raw", labels="seg")
+    assert Path(item["label"]).parent.name == "seg"
+    (item,) = folder_datalist(tmp_path, images="raw", labels="none")
+    assert "label" not in item
+
+
+def test_bare_folder_of_images(tmp_path):
+    put(tmp_path, "b.tif", "a.tif")
+    assert folder_datalist(tmp_path) == [{"image": str(tmp_path / name)} for name in ("a.tif", "b.tif")]
+
+
+def test_nifti_pairs(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+        nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6), "u1"), np.eye(4)), tmp_path / folder / "a.nii.gz")
+    assert count_labelled(folder_datalist(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "message"),
+    [
+        ([], FileNotFoundError, "no image in .*it is empty"),
+        (["images/a.czi", "images/b.txt"], FileNotFoundError, r"no image in .*images .it holds a.czi, b.txt.; supported are"),
+        (["images/a.tif", "labels/b.tif"], ValueError, r"label .*labels.b\.tif has no image: there is no 'b' in .*images"),
+        (["images/a.tif", "clean/b.tif"], ValueError, r"clean .*clean.b\.tif has no image"),
+        (["images/a.tif", "images/a.png"], ValueError, r"a\.png and .*a\.tif have the same stem 'a'"),
+        (
+            ["images/a.tif", "labels/a.tif", "labels/a.ome.tif"],
+            ValueError,
+            r"labels.*a\.ome\.tif and .*a\.tif have the same stem",
+        ),
+    ],
+)
+def test_errors_name_the_file(tmp_path, files, error, message):
+    put(tmp_path, *files)
+    with pytest.raises(error, match=message):
+        folder_datalist(tmp_path)
+
+
+def test_missing_folder_and_file_instead_of_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
+        folder_datalist(tmp_path / "nowhere")
+    put(tmp_path, "a.tif")
+    with pytest.raises(FileNotFoundError, match="is a file, not a folder"):
+        folder_datalist(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("folder", ["labels", "clean"])
+def test_shape_mismatch(tmp_path, folder):
+    put(tmp_path, "images/a.tif", shape=(6, 5))
+    put(tmp_path, f"{folder}/a.tif", shape=(5, 6))
+    with pytest.raises(ValueError, match=rf"{folder}.a\.tif has shape \(5, 6\), but image .*images.a\.tif has \(6, 5\)"):
+        folder_datalist(tmp_path)
+
+
+def test_axes_reach_the_shape_check(tmp_path):
+    put(tmp_path, "images/a.tif", shape=(2, 6, 5))
+    put(tmp_path, "labels/a.tif", shape=(6, 5))
+    assert count_labelled(folder_datalist(tmp_path, axes="CYX")) == 1
+    with pytest.raises(ValueError, match="has shape"):
+        folder_datalist(tmp_path)
+
+
+def make_items(labelled, unlabelled):
+    items = [{"image": f"l{i:03}.tif", "label": f"l{i:03}.tif"} for i in range(labelled)]
+    return items + [{"image": f"u{i:03}.tif"} for i in range(unlabelled)]
+
+
+def test_split_does_not_depend_on_the_order_but_on_the_seed():
+    items = make_items(20, 40)
+    expected = split_datalist(items, 0.25, seed=3)
+    shuffled = random.Random(0).sample(items, len(items))
+    assert split_datalist(shuffled, 0.25, seed=3) == expected
+    assert split_datalist(items, 0.25, seed=4) != expected
+    assert items == make_items(20, 40)
+    train, validation = expected
+    assert (len(train), len(validation), count_labelled(validation)) == (45, 15, 5)
+    assert sorted(train + validation, key=lambda item: item["image"]) == items
+
+
+@pytest.mark.parametrize("labelled", range(6))
+@pytest.mark.parametrize("unlabelled", [0, 1, 2, 3, 17])
+@pytest.mark.parametrize("fraction", [0.0, 0.05, 0.15, 0.5, 0.99])
+def test_split_rules(labelled, unlabelled, fraction):
+    total = labelled + unlabelled
+    train, validation = split_datalist(make_items(labelled, unlabelled), fraction)
+    assert len(train) + len(validation) == total
+    if total:
+        assert train
+    assert bool(validation) == (total >= 2 and fraction > 0)
+    if labelled == 1:
+        assert count_labelled(train) == 1
+    if labelled >= 2 and fraction > 0:
+        assert count_labelled(train) and count_labelled(validation)
+
+
+@pytest.mark.parametrize("fraction", [1, -0.1, "a"])
+def test_split_fraction_is_checked(fraction):
+    with pytest.raises(ValueError, match="`validation_fraction` must be in"):
+        split_datalist(make_items(2, 2), fraction)
+
+
+def test_inference_datalist(tmp_path):
+    put(tmp_path, "b.tif", "a.tif", "a_label.tif", "readme.md")
+    assert names(inference_datalist(tmp_path), "image") == ["a.tif", "a_label.tif", "b.tif"]
+    assert names(inference_datalist(tmp_path, "?.tif"), "image") == ["a.tif", "b.tif"]
+    assert inference_datalist(tmp_path / "a.tif") == [{"image": str(tmp_path / "a.tif")}]
+    put(tmp_path, "images/c.tif")
+    assert names(inference_datalist(tmp_path), "image") == ["c.tif"]
+
+
+def test_inference_errors(tmp_path):
+    put(tmp_path, "readme.md")
+    with pytest.raises(FileNotFoundError, match=r"no image in .*it holds readme.md"):
+        inference_datalist(tmp_path)
+    with pytest.raises(ValueError, match=r"readme\.md: unsupported file format"):
+        inference_datalist(tmp_path / "readme.md")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        inference_datalist(tmp_path / "none.tif")
+    put(tmp_path, "a.tif", "a.png")
+    with pytest.raises(FileNotFoundError, match=r"no image matching 'x.' in"):
+        inference_datalist(tmp_path, "x*")
+    with pytest.raises(ValueError, match="same stem"):
+        inference_datalist(tmp_path)

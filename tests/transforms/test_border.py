@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from monai_denoiseg.transforms import BorderLabel, BorderLabeld, border_classes
+
+
+def slow_classes(label: np.ndarray) -> np.ndarray:
+    """The paper's rule voxel by voxel: a border voxel has a face neighbour of another value and, if it lies in an object, another
+    object within its 3 x 3 neighbourhood."""
+    classes = np.where(label > 0, 1, 0)
+    for at in np.ndindex(label.shape):
+        around = [tuple(np.add(at, step)) for step in itertools.product((-1, 0, 1), repeat=label.ndim)]
+        around = [n for n in around if all(0 <= i < size for i, size in zip(n, label.shape, strict=True))]
+        faces = [n for n in around if np.abs(np.subtract(n, at)).sum() == 1]
+        edge = any(label[n] != label[at] for n in faces)
+        other_object = any(label[n] not in (0, label[at]) for n in around)
+        if edge and (label[at] == 0 or other_object):
+            classes[at] = 2
+    return classes
+
+
+def blocks(shape: tuple[int, ...], seed: int, n: int = 5) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    label = np.zeros(shape, dtype=np.int64)
+    for number in range(1, n + 1):
+        low = [rng.integers(0, size) for size in shape]
+        label[tuple(slice(start, start + rng.integers(1, 6)) for start in low)] = number
+    return label
+
+
+@pytest.mark.parametrize("shape", [(15, 22), (7, 8, 9), (1, 12), (9, 9)])
+@pytest.mark.parametrize("seed", range(4))
+def test_paper_rule(shape: tuple[int, ...], seed: int) -> None:
+    label = blocks(shape, seed)
+    np.testing.assert_array_equal(border_classes(label), slow_classes(label))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64, np.float32])
+def test_object_at_image_edge_keeps_its_voxels_whatever_the_dtype(dtype: type) -> None:
+    label = np.zeros((1, 5, 5), dtype)
+    label[0, :2, 1:3] = 3
+    expected = [[2, 1, 1, 2, 0], [2, 1, 1, 2, 0], [0, 2, 2, 0, 0], [0] * 5, [0] * 5]
+    np.testing.assert_array_equal(BorderLabel()(label)[0], expected)
+
+
+def test_isolated_object_keeps_all_and_corners_stay_background() -> None:
+    label = np.zeros((3, 3), int)
+    label[1, 1] = 9
+    np.testing.assert_array_equal(border_classes(label), [[0, 2, 0], [2, 1, 2], [0, 2, 0]])
+    np.testing.assert_array_equal(border_classes(label, connectivity=2), [[2, 2, 2], [2, 1, 2], [2, 2, 2]])
+
+
+def test_contact_line_two_voxels_thick() -> None:
+    label = np.repeat([[1, 1, 1, 2, 2, 2]], 3, axis=0)
+    np.testing.assert_array_equal(border_classes(label), np.repeat([[1, 1, 2, 2, 1, 1]], 3, axis=0))
+
+
+@pytest.mark.parametrize("shape", [(15, 22), (7, 8, 9)])
+@pytest.mark.parametrize("width", [1, 2])
+def test_ignored_voxels_make_no_border(shape: tuple[int, ...], width: int) -> None:
+    label = blocks(shape, 1)
+    unknown = np.zeros(shape, bool)
+    unknown[..., 9:13] = True  # cuts through objects
+    partial = np.where(unknown, -1, label)
+    classes = border_classes(partial, width=width)
+    assert (classes[unknown] == -1).all()
+    if width == 1:
+        np.testing.assert_array_equal(classes[~unknown], slow_classes(np.where(unknown, 0, label))[~unknown])
+    # an annotated voxel is border only because of annotated voxels: an object wholly surrounded by unknown keeps everything
+    alone = np.full(shape, -1)
+    alone[..., 2:4] = 7
+    assert (border_classes(alone, width=width)[..., 2:4] == 1).all()
+
+
+def test_wide_border_does_not_pass_through_unknown_voxels() -> None:
+    label = np.array([[5, 5, 5, 5, 0, -1, 0, 0]])
+    assert border_classes(label, width=3).tolist() == [[1, 1, 2, 2, 2, -1, 0, 0]]
+
+
+def test_all_ignored_and_empty() -> None:
+    assert (border_classes(np.full((4, 4), -1)) == -1).all()
+    assert (border_classes(np.zeros((4, 4), int)) == 0).all()
+
+
+def test_width_dilates_by_one_voxel_each() -> None:
+    label = np.array([[0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0]])
+    assert border_classes(label, width=1).tolist() == [[0, 0, 0, 2, 1, 1, 1, 1, 1, 2, 0, 0, 0]]
+    assert border_classes(label, width=2).tolist() == [[0, 0, 2, 2, 2, 1, 1, 1, 2, 2, 2, 0, 0]]
+    assert border_classes(label, width=3).tolist() == [[0, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 0]]
+
+
+def test_input_is_untouched_and_type_kept() -> None:
+    label = blocks((9, 9), 0)[None]
+    expected = border_classes(label[0])[None]
+    for given in (label, torch.from_numpy(label), MetaTensor(label, meta={"name": "a"}), torch.from_numpy(label).float()):
+        before = given.clone() if isinstance(given, torch.Tensor) else given.copy()
+        out = BorderLabel()(given)
+        assert type(out) is type(given)
+        assert out.dtype in (np.int64, torch.int64)
+        np.testing.assert_array_equal(np.asarray(out), expected)
+        np.testing.assert_array_equal(np.asarray(given), np.asarray(before))
+    assert BorderLabel()(MetaTensor(label, meta={"name": "a"})).meta["name"] == "a"
+
+
+def test_dictionary_version() -> None:
+    label = blocks((9, 9), 0)[None]
+    item = {"label": label, "image": 5}
+    out = BorderLabeld("label", width=2)(item)
+    np.testing.assert_array_equal(out["label"], BorderLabel(width=2)(label))
+    assert item["label"] is label
+    assert out["image"] == 5
+    assert BorderLabeld("label", allow_missing_keys=True)({"image": 5}) == {"image": 5}
+    with pytest.raises(KeyError, match="label"):
+        BorderLabeld("label")({"image": 5})
+
+
+@pytest.mark.parametrize(
+    ("label", "error", "message"),
+    [
+        (np.full((1, 4, 4), 0.5), TypeError, r"whole numbers.*0\.5"),
+        (np.full((1, 4, 4), np.nan), TypeError, "whole numbers.*nan"),
+        (np.ones((1, 4, 4), bool), TypeError, "boolean.*skimage.measure.label"),
+        (np.ones((4, 4), int), ValueError, r"\(1, \[D,\] H, W\), got \(4, 4\)"),
+        (np.ones((3, 4, 4), int), ValueError, r"got \(3, 4, 4\)"),
+        (np.full((1, 4, 4), -2), ValueError, r"\[-1, .*got -2"),
+        (np.full((1, 4, 4), 2**31), ValueError, "got 2147483648"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_no_instances(label: np.ndarray, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        BorderLabel()(label)
+
+
+@pytest.mark.parametrize("arguments", [{"connectivity": 0}, {"width": 0}, {"width": 1.5}])
+def test_wrong_arguments(arguments: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        BorderLabel(**arguments)
+
+
+def test_connectivity_beyond_the_axes() -> None:
+    with pytest.raises(ValueError, match="`connectivity` must be at most the 2 axes"):
+        BorderLabel(connectivity=3)(np.zeros((1, 4, 4), int))
+    assert BorderLabel(connectivity=3)(np.zeros((1, 4, 4, 4), int)).shape == (1, 4, 4, 4)

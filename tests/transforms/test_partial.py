@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor, list_data_collate
+
+from monai_denoiseg.transforms import FlagPartialLabel, FlagPartialLabeld, KeepLabels
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5), (3, 4, 5), (2, 3, 4, 5)])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, MetaTensor])
+def test_missing_label_is_ignored_everywhere(shape: tuple[int, ...], kind: type) -> None:
+    image = kind(np.zeros(shape, np.float32))
+    label, labelled, valid = FlagPartialLabel()(image)
+    assert type(label) is type(image)
+    assert label.dtype in (np.int64, torch.int64)
+    assert tuple(label.shape) == (1, *shape[1:]) == tuple(valid.shape)
+    assert (label == -1).all()
+    assert labelled is False
+    assert not valid.any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_empty_annotation_is_annotated(dtype: type) -> None:
+    label, labelled, valid = FlagPartialLabel()(np.zeros((1, 3, 3)), np.zeros((1, 3, 3), dtype))
+    assert labelled is True
+    assert valid.all()
+    assert valid.dtype == bool
+    assert (label == 0).all()
+    assert label.dtype == np.int64
+
+
+def test_partly_annotated() -> None:
+    given = torch.tensor([[[-1, 0], [5, -1]]])
+    label, labelled, valid = FlagPartialLabel()(torch.zeros(1, 2, 2), given)
+    assert torch.equal(label, given)
+    assert labelled is True
+    assert valid.tolist() == [[[False, True], [True, False]]]
+    assert FlagPartialLabel()(torch.zeros(1, 2, 2), torch.full((1, 2, 2), -1))[1] is False
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4), (2, 4, 4), (4, 4)])
+def test_shape_mismatch(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"`label` must have the shape \(1, 4, 4\) of its image, got"):
+        FlagPartialLabel()(np.zeros((3, 4, 4)), np.zeros(shape))
+
+
+def test_labelled_and_unlabelled_items_collate() -> None:
+    flag = FlagPartialLabeld(valid_key="valid")
+    image = MetaTensor(torch.zeros(1, 4, 4), meta={"filename_or_obj": "a.tif"})
+    items = [{"image": image, "label": MetaTensor(torch.ones(1, 4, 4))}, {"image": image}, {"image": image, "label": None}]
+    before = copy.deepcopy(items)
+    batch = list_data_collate([flag(item) for item in items])
+    assert batch["label"].dtype == torch.int64
+    assert batch["labelled"].tolist() == [True, False, False]
+    assert batch["valid"].flatten(1).all(1).tolist() == [True, False, False]
+    assert [set(item) for item in items] == [set(item) for item in before]
+
+
+def test_key_names() -> None:
+    out = FlagPartialLabeld("seg", image_key="x", flag_key="known")({"x": np.zeros((1, 2, 2)), "seg": np.zeros((1, 2, 2))})
+    assert sorted(out) == ["known", "seg", "x"]
+    assert out["known"] is True
+
+
+def items(n: int, unlabelled: int = 0) -> list[dict[str, str]]:
+    labelled = [{"image": f"i{i:02}.tif", "label": f"l{i:02}.tif"} for i in range(n)]
+    return labelled + [{"image": f"u{i:02}.tif"} for i in range(unlabelled)]
+
+
+def kept(data: list[dict]) -> set[str]:
+    return {str(item["image"]) for item in data if "label" in item}
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 12])
+def test_keeps_n_in_place(n: int) -> None:
+    data = items(12, unlabelled=3)
+    before = copy.deepcopy(data)
+    out = KeepLabels(n)(data)
+    assert len(kept(out)) == n
+    assert [item["image"] for item in out] == [item["image"] for item in data]
+    assert all(item.get("label", new) == new for item in out for new in [item["image"].replace("i", "l", 1)] if "label" in item)
+    assert data == before
+
+
+def test_choice_does_not_depend_on_order_and_grows_with_n() -> None:
+    data = items(12, unlabelled=3)
+    shuffled = [data[i] for i in np.random.default_rng(5).permutation(len(data))]
+    for seed in range(5):
+        assert kept(KeepLabels(4, seed)(data)) == kept(KeepLabels(4, seed)(shuffled))
+        assert kept(KeepLabels(3, seed)(data)) < kept(KeepLabels(6, seed)(data))
+
+
+def test_seeds_differ_and_reach_every_item() -> None:
+    choices = [kept(KeepLabels(2, seed)(items(6))) for seed in range(30)]
+    assert set().union(*choices) == kept(items(6))
+    assert choices[0] == kept(KeepLabels(2, 0)(items(6)))
+
+
+def test_paths_and_arrays_identify_items() -> None:
+    paths = [{"image": Path(item["image"]), "label": 0} for item in items(8)]
+    assert kept(KeepLabels(3)(paths)) == kept(KeepLabels(3)(items(8)))
+    arrays = [{"image": torch.full((1, 2, 2), float(i)), "label": i} for i in range(8)]
+    one = {item["label"] for item in KeepLabels(3)(arrays) if "label" in item}
+    assert one == {item["label"] for item in KeepLabels(3)(arrays[::-1]) if "label" in item}
+    assert len(one) == 3
+
+
+def test_too_few_labels() -> None:
+    with pytest.raises(ValueError, match="`n` asks for 5 labels, but only 4 of 6 items have a 'label'"):
+        KeepLabels(5)([*items(4), {"image": "a"}, {"image": "b", "label": None}])
+
+
+@pytest.mark.parametrize("arguments", [{"n": -1}, {"n": 1.5}, {"n": 1, "seed": -3}])
+def test_wrong_arguments(arguments: dict) -> None:
+    with pytest.raises(ValueError, match="must be an integer >= 0"):
+        KeepLabels(**arguments)

@@ -80,8 +80,8 @@ class BestCheckpoint:
             if self.best is None:
                 set_aside(self.path)
             save_atomically(getattr(self.network, "module", self.network).state_dict(), self.path)
+            logger.info("new best %s %.4f: saved %s", name, abs(score), self.path)
         self.best = (name, score)
-        logger.info("new best %s %.4f: saved %s", name, abs(score), self.path)
         return True
 
 

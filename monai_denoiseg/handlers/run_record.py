@@ -59,13 +59,13 @@ class RunRecord:
     def __init__(self, path: str | Path, settings: Mapping[str, Any], network: nn.Module, data: Mapping[str, int]) -> None:
         self.path, self.settings, self.data = Path(path), dict(settings), dict(data)
         self.n_parameters = sum(p.numel() for p in network.parameters())
-        self._started = time.perf_counter()
+        self._started, self._started_cpu = time.perf_counter(), time.process_time()
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer."""
 
         def started(engine: Any) -> None:
-            self._started = time.perf_counter()
+            self._started, self._started_cpu = time.perf_counter(), time.process_time()
             self.write(str(engine.state.device))
 
         engine.add_event_handler(Events.STARTED, started)
@@ -86,6 +86,7 @@ class RunRecord:
             "device": _processor() if device == "cpu" else torch.cuda.get_device_name(device),
             "threads": torch.get_num_threads(),
             "seconds": round(time.perf_counter() - self._started, 1),
+            "cpu_seconds": round(time.process_time() - self._started_cpu, 1),
             "n_parameters": self.n_parameters,
             "data": self.data,
         }

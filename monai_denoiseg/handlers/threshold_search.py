@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from monai.metrics import Cumulative
 from torch import Tensor, nn
 
 from ..checks import check_range
@@ -59,11 +58,11 @@ class ThresholdSearch:
         self.thresholds = sorted(check_range("thresholds", t, 0, 1, open_low=True, open_high=True) for t in thresholds)
         self.network: Any = getattr(network, "module", network)
         self.instances, self.truth_key = instances, truth_key
-        self._rows = Cumulative()
+        self._rows: list[list[list[float]]] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator, before a :class:`BestCheckpoint`."""
-        engine.add_event_handler(Events.EPOCH_STARTED, lambda _: self._rows.reset())
+        engine.add_event_handler(Events.EPOCH_STARTED, lambda _: self._rows.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: e.state.metrics.update(self.choose()))
 
@@ -84,16 +83,25 @@ class ThresholdSearch:
         row = []
         for threshold in self.thresholds:
             found = self.instances(probabilities, threshold)
-            row.append([average_precision(truth, found), seg_score(truth, found)])
-        self._rows.append(torch.tensor(row, dtype=torch.float32))
+            row.append([float(average_precision(truth, found)), seg_score(truth, found)])
+        self._rows.append(row)
 
     def choose(self) -> dict[str, float]:
         """Store the best thresholds in the network and return ``ap``, ``seg`` and ``threshold``."""
-        rows = self._rows.get_buffer()
-        if rows is None or len(rows) == 0 or not bool(torch.isfinite(rows).any()):
+        rows = torch.tensor(_of_all_processes(self._rows))
+        if not bool(torch.isfinite(rows).any()):
             return {"ap": float("nan"), "seg": float("nan"), "threshold": float(self.network.threshold[0])}
-        means = torch.as_tensor(rows).nanmean(0)
+        means = rows.nanmean(0)
         # argmax takes the first of equals: turned around, that is the highest threshold.
         best = len(self.thresholds) - 1 - means.flip(0).argmax(0)
         self.network.threshold.copy_(torch.tensor([self.thresholds[i] for i in best.tolist()]))
         return {"ap": float(means[best[0], 0]), "seg": float(means[best[1], 1]), "threshold": self.thresholds[int(best[0])]}
+
+
+def _of_all_processes(rows: list[Any]) -> list[Any]:
+    """Rows of all ranks. MONAI's cumulative buffers would wait for ever for a rank that saw no labelled image."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return rows
+    gathered: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, rows)
+    return [row for part in gathered for row in part]

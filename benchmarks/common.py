@@ -1,0 +1,61 @@
+"""What the benchmark scripts share: the record of a run and the call of a bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_denoiseg.cli import bundle_folder
+from monai_denoiseg.handlers import versions
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, threads and versions, as every result records them."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    )
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "versions": versions(),
+        "command": " ".join(["python", *sys.argv]),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def record(name: str, result: dict[str, Any]) -> Path:
+    """Write a result beside the others."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(result | {"machine": machine()}, indent=2) + "\n")
+    return path
+
+
+def run_bundle(config: str, log: Path, **overrides: Any) -> None:
+    """Run a configuration of the 2D bundle as a user does, in a process of its own.
+
+    Raises:
+        RuntimeError: with the end of the log when it fails.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
+    command += ["--config_file", str(bundle_folder("denoiseg_2d") / "configs" / f"{config}.json")]
+    for key, value in overrides.items():
+        command += [f"--{key}", str(value)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False).returncode
+    if code:
+        raise RuntimeError(f"{config} failed ({code}), the end of {log}:\n" + "\n".join(log.read_text().splitlines()[-5:]))

@@ -1,0 +1,173 @@
+"""``monai-denoiseg``: a thin front over the bundles.
+
+``monai-denoiseg train --dataset_dir DIR`` is ``python -m monai.bundle run --config_file BUNDLE/configs/train.json --dataset_dir DIR``, with errors
+in one line. ``demo`` runs everything on simulated images and writes a report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_denoiseg.checks import check_option
+
+logger = logging.getLogger(__name__)
+
+RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
+BUNDLES = ("denoiseg_2d",)
+
+
+def bundle_folder(name: str) -> Path:
+    """Folder of a bundle: in the source tree, or where the wheel puts it.
+
+    Args:
+        name: e.g. ``"denoiseg_2d"``.
+
+    Raises:
+        ValueError: for an unknown bundle.
+
+    >>> (bundle_folder("denoiseg_2d") / "configs" / "train.json").is_file()
+    True
+    """
+    check_option("bundle", name, BUNDLES)
+    package = Path(__file__).parent
+    source = package.parent / "bundles" / name
+    return source if source.is_dir() else package / "bundles" / name
+
+
+def run_bundle(task: str, bundle: str = "denoiseg_2d", **overrides: Any) -> None:
+    """Run one of a bundle's configurations in this process.
+
+    Args:
+        task: ``"train"``, ``"evaluate"`` or ``"infer"``.
+        bundle: name of the bundle.
+        overrides: keys of the configuration to replace.
+
+    Raises:
+        ValueError: for an unknown task or bundle; and whatever the configuration raises.
+    """
+    from monai.bundle import ConfigWorkflow
+
+    check_option("task", task, RUNS)
+    configs = bundle_folder(bundle) / "configs"
+    workflow = ConfigWorkflow(
+        config_file=str(configs / f"{RUNS[task]}.json"),
+        meta_file=str(configs / "metadata.json"),
+        logging_file=str(configs / "logging.conf"),
+        workflow_type="train" if task == "train" else "infer",
+        **overrides,
+    )
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+
+
+def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
+    """Read ``--key value`` pairs as MONAI does: numbers, lists and booleans as such, all else as text.
+
+    Args:
+        words: what follows the command.
+
+    Raises:
+        ValueError: for a word that is no key, or a key without value.
+
+    >>> parse_overrides(["--max_epochs", "5", "--patch_size=[64, 64]", "--dataset_dir", "my images"])
+    {'max_epochs': 5, 'patch_size': [64, 64], 'dataset_dir': 'my images'}
+    """
+    overrides: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            raise ValueError(f"expected --key value, got {word!r}")
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            if not rest:
+                raise ValueError(f"--{key} needs a value")
+            value = rest.pop(0)
+        overrides[key] = _literal(value)
+    return overrides
+
+
+def _literal(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("monai-denoiseg", description="Denoise and segment with few annotations.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for task, config in RUNS.items():
+        sub = commands.add_parser(task, help=f"run a bundle's {config}.json; every key of it is an option (--key value)")
+        sub.add_argument("--bundle", default="denoiseg_2d", choices=BUNDLES)
+    simulate = commands.add_parser("simulate", help="write a simulated data set")
+    simulate.add_argument("folder")
+    simulate.add_argument("--n_images", type=int, default=60)
+    simulate.add_argument("--n_labelled", type=int, default=8)
+    simulate.add_argument("--shape", type=int, nargs="+", default=[128, 128])
+    simulate.add_argument("--seed", type=int, default=0)
+    report = commands.add_parser("report", help="write report.html for a run folder")
+    report.add_argument("run_dir")
+    demo = commands.add_parser("demo", help="simulate, train, infer, evaluate, report")
+    demo.add_argument("--output", default="demo")
+    demo.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
+    if arguments.command in RUNS:
+        run_bundle(arguments.command, arguments.bundle, **parse_overrides(rest))
+    elif arguments.command == "simulate":
+        from monai_denoiseg.data import write_simulated
+
+        options = {name: getattr(arguments, name) for name in ("n_images", "n_labelled", "shape", "seed")}
+        print(write_simulated(arguments.folder, **options))
+    elif arguments.command == "report":
+        from monai_denoiseg.report import write_report
+
+        print(write_report(arguments.run_dir))
+    else:
+        from monai_denoiseg.demo import run_demo
+
+        run_demo(arguments.output, arguments.seed, parse_overrides(rest))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        words: arguments; None for those of the program.
+
+    Returns:
+        Exit code: 0, or 1 after an error (its first cause is printed).
+    """
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and arguments.command in ("simulate", "report"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        _run(arguments, rest)
+    except Exception as error:
+        from monai_denoiseg.engines import first_cause
+
+        cause = first_cause(error)
+        logger.debug("", exc_info=error)
+        print(f"\n{type(cause).__name__}: {cause}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The whole way on simulated images: simulate, train, infer, evaluate, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_denoiseg.cli import run_bundle
+from monai_denoiseg.data import write_simulated
+from monai_denoiseg.handlers import set_aside
+from monai_denoiseg.report import write_report
+
+BUDGET = {"features": 16, "max_epochs": 12, "steps_per_epoch": 60, "val_interval": 3}
+"""Fits four minutes of two CPU cores."""
+
+
+def run_demo(output: str | Path, seed: int = 0, overrides: Mapping[str, Any] | None = None) -> Path:
+    """Train on 60 simulated noisy images, 8 of them annotated; test on 12 images the network has not seen.
+
+    Args:
+        output: folder for everything; an earlier demo in it is set aside.
+        seed: of the simulation and the training.
+        overrides: keys of the training configuration.
+
+    Returns:
+        The report's path.
+    """
+    output = Path(output).resolve()
+    set_aside(output)
+    started = time.perf_counter()
+    data = write_simulated(output / "data", n_images=60, n_labelled=8, seed=seed)
+    test = write_simulated(output / "test", n_images=12, n_labelled=12, seed=seed + 1)
+    run = output / "run"
+    settings = {"seed": seed, **BUDGET, **(overrides or {})}
+    run_bundle("train", dataset_dir=str(data), output_dir=str(run), ckpt_dir=str(run / "models"), **settings)
+    model = {"model_file": str(run / "models" / "model.pt"), "dataset_dir": str(test)}
+    run_bundle("infer", output_dir=str(run / "predictions"), **model)
+    run_bundle("evaluate", output_dir=str(run / "evaluation"), **model)
+    report = write_report(run, output / "report.html")
+    metrics = json.loads((run / "evaluation" / "metrics.json").read_text())
+    print(
+        f"\nTest images: {metrics['n_images']}, never seen in training"
+        f"\nSegmentation: AP {metrics['ap']:.3f} (objects found at IoU > 0.5), SEG {metrics['seg']:.3f}"
+        f"\nDenoising: PSNR {metrics['psnr_input']:.1f} dB -> {metrics['psnr']:.1f} dB"
+        f"\nTime: {time.perf_counter() - started:.0f} s"
+        f"\nReport: {report}"
+    )
+    return report

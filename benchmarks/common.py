@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from monai_denoiseg.cli import bundle_folder
 from monai_denoiseg.handlers import versions
+from monai_denoiseg.workflow import bundle_folder
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -36,10 +36,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def record(name: str, result: dict[str, Any]) -> Path:
+def record(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:
     """Write a result beside the others."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(result | {"machine": machine()}, indent=2) + "\n")
     return path
 

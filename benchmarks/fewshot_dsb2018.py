@@ -1,7 +1,8 @@
 """Few-label segmentation of noisy nuclei (DSB2018) by the paper's protocol, through the 2D bundle.
 
-Patches of 128 x 128 (at most 10 an image), Gaussian noise added once, 85 % training and 15 % validation patches, all training images for denoising, `--labels` of
-them with labels; thresholds from the labelled validation patches; scores on whole test images. The last line printed is one JSON object.
+Patches of 128 x 128 (at most 10 an image), Gaussian noise added once, 85 % training and 15 % validation patches, all training
+images for denoising, `--labels` of them with labels; thresholds from the labelled validation patches; scores on whole test
+images. The last line printed is one JSON object.
 
     python benchmarks/fewshot_dsb2018.py --data ../shared/data/dsb2018 --sigma 20 --labels 10 --seed 0
 """
@@ -20,7 +21,6 @@ from common import RESULTS, record, run_bundle
 PATCH = 128
 PER_IMAGE = 10
 VALIDATION_SHARE = 0.15
-WORK = Path(__file__).parent / "work"
 
 
 def load(folder: Path, sigma: float, rng: np.random.Generator) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
@@ -39,9 +39,9 @@ def write(folder: Path, name: str, **parts: np.ndarray) -> None:
         tifffile.imwrite(folder / part / f"{name}.tif", array)
 
 
-def prepare(data: Path, sigma: float, n_validation: int) -> Path:
+def prepare(data: Path, work: Path, sigma: float, n_validation: int) -> Path:
     """Write training and validation patches and test images in the bundle's layout, once for each noise level."""
-    root = WORK / f"dsb2018_n{sigma:g}_v{n_validation}"
+    root = work / f"dsb2018_n{sigma:g}_v{n_validation}"
     if (root / "done").exists():
         return root
     shutil.rmtree(root, ignore_errors=True)
@@ -80,13 +80,15 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=16)
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further keys of train.json")
     parser.add_argument("--name", default="", help="suffix of the result file")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work", help="folder for patches and runs")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     args = parser.parse_args()
     if not (args.data / "dev-train" / "images").is_dir():
         parser.error(f"--data {args.data}: no folder dev-train/images in it")
 
-    folder = prepare(args.data, args.sigma, args.validation)
+    folder = prepare(args.data, args.work, args.sigma, args.validation)
     name = f"fewshot_dsb2018_n{args.sigma:g}_l{args.labels}_a{args.alpha:g}_s{args.seed}{args.name}"
-    run = WORK / name
+    run = args.work / name
     shutil.rmtree(run, ignore_errors=True)
     settings = {
         "seed": args.seed,
@@ -119,7 +121,7 @@ def main() -> None:
         "alpha": args.alpha,
         "settings": trained["settings"],
     }
-    print("recorded in", record(name, result).relative_to(RESULTS.parent))
+    print("recorded in", record(name, result, args.results))
     print(json.dumps(result))
 
 

@@ -1,7 +1,7 @@
 """What the blind spots, the joint loss, the engine and the data loader cost on top of the bare network.
 
-Runs, in turn, a bare forward/backward/optimizer loop and the DenoiSeg trainer on the same network, and prints the ratio of the times of each pair. The last line
-printed is one JSON object.
+Runs, in turn, a bare forward/backward/optimizer loop and the DenoiSeg trainer on the same network, and prints the ratio of the
+times of each pair. The last line printed is one JSON object.
 
     python benchmarks/overhead.py
 """
@@ -14,9 +14,10 @@ import logging
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
-from common import record
+from common import RESULTS, record
 from torch.utils.data import DataLoader
 
 from monai_denoiseg.data import LabelBalancedBatchSampler, PatchCollate
@@ -78,6 +79,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--amp", default="auto")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     args = parser.parse_args()
     args.patch = args.patch or ([64, 64] if args.spatial_dims == 2 else [16, 48, 48])
     logging.disable(logging.INFO)
@@ -98,8 +100,8 @@ def main() -> None:
         ratios = [mine / bare for mine, bare in zip(times[name], times["bare"], strict=True)]
         result[f"ratio_{name}"] = statistics.median(ratios)
         result[f"ratios_{name}"] = ratios
-    result["settings"] = {key: value for key, value in vars(args).items()}
-    record(f"overhead_{args.spatial_dims}d", result)
+    result["settings"] = {key: value for key, value in vars(args).items() if key != "results"}
+    record(f"overhead_{args.spatial_dims}d", result, args.results)
     print(json.dumps(result))
 
 

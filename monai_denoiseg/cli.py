@@ -1,7 +1,7 @@
 """``monai-denoiseg``: a thin front over the bundles.
 
-``monai-denoiseg train --dataset_dir DIR`` is ``python -m monai.bundle run --config_file BUNDLE/configs/train.json --dataset_dir DIR``, with errors
-in one line. ``demo`` runs everything on simulated images and writes a report.
+``monai-denoiseg train --dataset_dir DIR`` is ``python -m monai.bundle run --config_file BUNDLE/configs/train.json --dataset_dir
+DIR``, with errors in one line. ``demo`` runs everything on simulated images and writes a report.
 """
 
 from __future__ import annotations
@@ -12,60 +12,11 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from monai_denoiseg.checks import check_option
+from monai_denoiseg.workflow import BUNDLES, RUNS, run_bundle
 
 logger = logging.getLogger(__name__)
-
-RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
-BUNDLES = ("denoiseg_2d",)
-
-
-def bundle_folder(name: str) -> Path:
-    """Folder of a bundle: in the source tree, or where the wheel puts it.
-
-    Args:
-        name: e.g. ``"denoiseg_2d"``.
-
-    Raises:
-        ValueError: for an unknown bundle.
-
-    >>> (bundle_folder("denoiseg_2d") / "configs" / "train.json").is_file()
-    True
-    """
-    check_option("bundle", name, BUNDLES)
-    package = Path(__file__).parent
-    source = package.parent / "bundles" / name
-    return source if source.is_dir() else package / "bundles" / name
-
-
-def run_bundle(task: str, bundle: str = "denoiseg_2d", **overrides: Any) -> None:
-    """Run one of a bundle's configurations in this process.
-
-    Args:
-        task: ``"train"``, ``"evaluate"`` or ``"infer"``.
-        bundle: name of the bundle.
-        overrides: keys of the configuration to replace.
-
-    Raises:
-        ValueError: for an unknown task or bundle; and whatever the configuration raises.
-    """
-    from monai.bundle import ConfigWorkflow
-
-    check_option("task", task, RUNS)
-    configs = bundle_folder(bundle) / "configs"
-    workflow = ConfigWorkflow(
-        config_file=str(configs / f"{RUNS[task]}.json"),
-        meta_file=str(configs / "metadata.json"),
-        logging_file=str(configs / "logging.conf"),
-        workflow_type="train" if task == "train" else "infer",
-        **overrides,
-    )
-    workflow.initialize()
-    workflow.run()
-    workflow.finalize()
 
 
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:

@@ -52,6 +52,8 @@ def test_sub_sampling_reaches_all_columns(shape: tuple[int, ...]) -> None:
 def test_percentiles_are_options_and_script_equals_eager() -> None:
     image = torch.arange(101.0).reshape(1, 1, 101)
     assert robust_range(image, 0.1, 0.9).flatten().tolist() == pytest.approx([10, 80])
+    every_tenth = np.percentile(np.arange(0, 101, 10) ** 2, [1, 99.8])
+    np.testing.assert_allclose(robust_range(image**2, max_samples=10).flatten().cumsum(0), every_tenth, rtol=1e-6)
     assert torch.equal(torch.jit.script(robust_range)(image, max_samples=10), robust_range(image, max_samples=10))
 
 

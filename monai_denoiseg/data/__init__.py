@@ -1,4 +1,4 @@
-"""What comes from disk: readers and writers, data lists with missing labels, statistics, balanced batches, predictions, simulated images."""
+"""What comes from disk and goes there: readers and writers, data lists, statistics, balanced batches, simulated images."""
 
 from __future__ import annotations
 

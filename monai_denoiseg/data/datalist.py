@@ -88,6 +88,13 @@ def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> l
     Raises:
         FileNotFoundError: when there is no such file or folder, or no image in it.
         ValueError: for an unsupported file format, or two files of one stem (their results would overwrite each other).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a_raw.tif", "b_raw.tif", "b_mask.tif", "notes.txt"):
+    ...         Path(folder, name).touch()
+    ...     [Path(item["image"]).name for item in inference_datalist(folder, "*_raw.*")]
+    ['a_raw.tif', 'b_raw.tif']
     """
     source = Path(path)
     if source.is_file():
@@ -145,6 +152,9 @@ def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, see
 
 def count_labelled(items: Iterable[Item]) -> int:
     """Count the items with a label.
+
+    Args:
+        items: items of a data list.
 
     >>> count_labelled([{"image": "a.tif"}, {"image": "b.tif", "label": "c.tif"}])
     1

@@ -26,6 +26,9 @@ SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, ".npy")
 def split_name(path: str | os.PathLike) -> tuple[str, str]:
     """Split a file name into stem and suffix; the suffix is empty when the format is not supported.
 
+    Args:
+        path: file name, with or without folders.
+
     >>> split_name("folder/a.ome.tif"), split_name("b.v2.nii.gz"), split_name("notes.txt")
     (('a', '.ome.tif'), ('b.v2', '.nii.gz'), ('notes.txt', ''))
     """
@@ -124,6 +127,12 @@ def image_shape(path: str | os.PathLike, axes: str | None = None) -> tuple[int, 
     Raises:
         FileNotFoundError: when there is no such file.
         ValueError: for an unsupported suffix or ambiguous TIFF axes.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((5, 32, 48)))
+    ...     image_shape(f"{folder}/a.npy")
+    (5, 32, 48)
     """
     suffix = _supported(path)
     if suffix in TIFF_SUFFIXES:

@@ -34,8 +34,9 @@ def smallest_label_type(labels: np.ndarray) -> np.dtype:
 class SavePredictiond(Transform):
     """Save some entries of an item beside each other as ``STEM_suffix.ext``.
 
-    NIfTI images give ``.nii.gz`` with the affine and header geometry of the input; TIFF, PNG and all others give ``.tif`` with the axes,
-    voxel size and unit of the input (PNG holds neither float images nor more than 65535 objects). Each file appears whole or not at all.
+    NIfTI images give ``.nii.gz`` with the affine and header geometry of the input; TIFF, PNG and all others give ``.tif`` with
+    the axes, voxel size and unit of the input (PNG holds neither float images nor more than 65535 objects). The files of an
+    image appear whole and all together, or not at all.
 
     Args:
         output_dir: folder for the files; it is made.
@@ -73,13 +74,22 @@ class SavePredictiond(Transform):
         source = str(meta["filename_or_obj"])
         stem, suffix = split_name(source)
         nifti = suffix in _NIFTI
+        ready: dict[Path, np.ndarray] = {}
         for key, name in self.suffixes.items():
             target = self.output_dir / f"{stem}_{name}{'.nii.gz' if nifti else '.tif'}"
             if self._written.setdefault(target, source) != source:
-                raise FileExistsError(f"{source} and {self._written[target]} would both be written to {target}; run them separately")
+                both = f"{source} and {self._written[target]}"
+                raise FileExistsError(f"{both} would both be written to {target}; run them separately")
             array = torch.as_tensor(item[key]).detach().cpu().numpy()
             dtype = smallest_label_type(array) if key in self.label_keys else np.dtype(np.float32)
-            (_write_nifti if nifti else _write_tiff)(cast_exactly(array, dtype, str(target)), meta, target)
+            ready[target] = cast_exactly(array, dtype, str(target))
+        try:
+            for target, array in ready.items():
+                (_write_nifti if nifti else _write_tiff)(array, meta, target)
+        except BaseException:
+            for target in ready:  # all results of an image or none
+                target.unlink(missing_ok=True)
+            raise
         return item
 
 

@@ -15,8 +15,8 @@ Prepared = tuple[Tensor, dict[str, Tensor], tuple[()], dict[str, Any]]
 class BlindSpotBatch(PrepareBatch):
     """Move a batch to the device and hide its blind spots there, all at once.
 
-    A batch that already carries ``image_hidden`` and ``image_mask`` (:class:`~monai_denoiseg.transforms.FixedBlindSpotd`, for validation)
-    keeps them.
+    A batch that already carries ``image_hidden`` and ``image_mask`` (:class:`~monai_denoiseg.transforms.FixedBlindSpotd`, for
+    validation) keeps them.
 
     Args:
         blind_spot: callable that takes ``(B, C, ...)`` and returns the hidden batch and its mask
@@ -38,7 +38,8 @@ class BlindSpotBatch(PrepareBatch):
         """Prepare a batch.
 
         Args:
-            batchdata: ``image`` ``(B, C, ...)``, ``label`` ``(B, 1, ...)`` and, for image-wise normalisation, ``intensity`` ``(B, 2, C)``.
+            batchdata: ``image`` ``(B, C, ...)``, ``label`` ``(B, 1, ...)`` and, for image-wise normalisation, ``intensity`` ``(B,
+                2, C)``.
             device: where to move them.
             non_blocking: see ``torch.Tensor.to``.
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from ..checks import check_option, suggest
 from ..data import count_labelled, folder_datalist, split_datalist, write_simulated
-from ..handlers.files import is_main_process, save_atomically
+from ..handlers.files import is_main_process, of_all_processes, save_atomically
 from ..transforms import KeepLabels
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ METRICS = ("ap", "seg")
 def user_settings(bundle_root: str | Path) -> dict[str, Any]:
     """Check the top-level keys of the running configuration and return the plain ones.
 
-    MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default. A bundle therefore calls this first:
-    every top-level key must be one of the bundle's own ``configs/*.json``. Keys that begin with an underscore are free.
+    MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default. A bundle therefore calls this
+    first: every top-level key must be one of the configuration file that runs. Keys that begin with an underscore are free.
 
     Args:
         bundle_root: the bundle's folder.
@@ -41,12 +41,22 @@ def user_settings(bundle_root: str | Path) -> dict[str, Any]:
     Raises:
         ValueError: naming each unknown key and the nearest known one.
         RuntimeError: when not called from a configuration.
+
+    >>> import tempfile
+    >>> from monai.bundle import ConfigParser
+    >>> with tempfile.TemporaryDirectory() as bundle:
+    ...     Path(bundle, "configs").mkdir()
+    ...     config = {"imports": ["$import monai_denoiseg as md"], "alpha": 0.5}
+    ...     config["settings"] = f"$md.engines.user_settings({bundle!r})"
+    ...     _ = Path(bundle, "configs", "train.json").write_text(json.dumps(config))
+    ...     ConfigParser(config).get_parsed_content("settings")
+    {'alpha': 0.5}
     """
     explain_errors()
     config = _running_config()
-    known: set[str] = set()
-    for file in Path(bundle_root).glob("configs/*.json"):
-        known |= set(json.loads(file.read_text()))
+    files = [set(json.loads(file.read_text("utf-8"))) for file in Path(bundle_root).glob("configs/*.json")]
+    # The file that runs is the one whose keys are all there: a key of inference.json has no effect on a training.
+    known = set[str]().union(*([keys for keys in files if keys <= config.keys()] or files))
     check_keys(config, known)
     return {key: value for key, value in config.items() if key in known and _is_plain(value)}
 
@@ -54,7 +64,8 @@ def user_settings(bundle_root: str | Path) -> dict[str, Any]:
 def explain_errors() -> None:
     """End an uncaught error's traceback with its first cause.
 
-    MONAI wraps an error in one "Failed to evaluate ..." for each level of the configuration, and the reason stands far above the last line.
+    MONAI wraps an error in one "Failed to evaluate ..." for each level of the configuration, and the reason stands far above the
+    last line.
     """
     if sys.excepthook is not sys.__excepthook__:
         return
@@ -151,18 +162,20 @@ def training_data(
     validation_dir: str | Path | None = None,
     validation_fraction: float = 0.15,
     n_labels: int | None = None,
+    axes: str | None = None,
     spatial_dims: int = 2,
     seed: int = 0,
 ) -> dict[str, list[dict[str, str]]]:
     """List the images to train and to validate on, checked before any work is done.
 
     Args:
-        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated, written to
-            ``output_dir/simulated``.
+        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated,
+            written to ``output_dir/simulated``.
         output_dir: folder of the run.
         validation_dir: a second such folder; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1).
         n_labels: hide all training labels but this many (for experiments); None keeps all.
+        axes: axes of TIFF images, see :class:`~monai_denoiseg.data.TiffReader`.
         spatial_dims: of the simulated images.
         seed: of split, choice and simulation.
 
@@ -172,17 +185,30 @@ def training_data(
     Raises:
         FileNotFoundError: for a missing or empty folder.
         ValueError: for labels without image, shapes that differ, or no validation image.
+
+    >>> import tempfile
+    >>> from monai_denoiseg.data import write_simulated
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     data = write_simulated(f"{folder}/data", n_images=6, n_labelled=4, shape=(32, 32))
+    ...     parts = training_data(data, folder, validation_fraction=0.5, n_labels=1)
+    >>> count_data(**parts)
+    {'train': 3, 'train_labelled': 1, 'validation': 3, 'validation_labelled': 2}
     """
     if str(dataset_dir) == SIMULATED:
         size = {2: (128, 128), 3: (16, 96, 96)}[spatial_dims]
-        dataset_dir = write_simulated(Path(output_dir) / SIMULATED, n_images=60, n_labelled=8, shape=size, seed=seed)
-    items = folder_datalist(dataset_dir)
+        dataset_dir = Path(output_dir) / SIMULATED
+        if is_main_process():
+            write_simulated(dataset_dir, n_images=60, n_labelled=8, shape=size, seed=seed)
+        of_all_processes(None)  # wait for the one that writes
+    items = folder_datalist(dataset_dir, axes=axes)
     if validation_dir is None:
         training, validation = split_datalist(items, validation_fraction, seed)
     else:
-        training, validation = items, folder_datalist(validation_dir)
+        training, validation = items, folder_datalist(validation_dir, axes=axes)
     if not validation:
-        raise ValueError(f"{dataset_dir}: no image is left for validation; give more images, `validation_fraction` > 0 or `validation_dir`")
+        raise ValueError(
+            f"{dataset_dir}: no image is left for validation; give more images, `validation_fraction` > 0 or `validation_dir`"
+        )
     if n_labels is not None:
         training = KeepLabels(n_labels, seed=seed)(training)
     for name, part in (("training", training), ("validation", validation)):
@@ -203,10 +229,20 @@ def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
     Raises:
         FileNotFoundError: when there is no such file.
         ValueError: when the file holds another architecture.
+
+    >>> import tempfile
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save(DenoiSegNet(2, depth=1, features=8).state_dict(), f"{folder}/model.pt")
+    ...     load_weights(DenoiSegNet(2, depth=1, features=4), f"{folder}/model.pt")
+    Traceback (most recent call last):
+        ...
+    ValueError: the file holds another network: features=8 (network has 4); build the network with the file's values
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
-            f"no trained network {path}: train first (python -m monai.bundle run --config_file BUNDLE/configs/train.json ...) or pass --model_file"
+            f"no trained network {path}: train first (python -m monai.bundle run --config_file BUNDLE/configs/train.json ...) "
+            "or pass --model_file"
         )
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network
@@ -231,8 +267,8 @@ def decision_threshold(network: Any, threshold: float | None = None, metric: str
 def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str, float]:
     """Reload the best network and search its thresholds once more, as inference will run it, then save it.
 
-    Validation during training predicts without test-time augmentation to save time; probabilities averaged over orientations have another
-    best threshold.
+    Validation during training predicts without test-time augmentation to save time; probabilities averaged over orientations have
+    another best threshold.
 
     Args:
         network: the trained network (a distributed wrapper is taken off).
@@ -241,6 +277,18 @@ def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str,
 
     Returns:
         The evaluator's metrics.
+
+    >>> import tempfile
+    >>> from monai_denoiseg.engines import BlindSpotBatch, DenoiSegEvaluator, DenoiSegInferer
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> from monai_denoiseg.transforms import BlindSpot
+    >>> network = DenoiSegNet(2, depth=1, features=4)
+    >>> batch = {"image": torch.rand(1, 1, 16, 16), "label": torch.zeros(1, 1, 16, 16)}
+    >>> evaluator = DenoiSegEvaluator("cpu", [batch], network, DenoiSegInferer(tta=True), BlindSpotBatch(BlindSpot()))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save(network.state_dict(), f"{folder}/model.pt")
+    ...     calibrate(network, f"{folder}/model.pt", evaluator)  # no ThresholdSearch: nothing is measured
+    {}
     """
     network = getattr(network, "module", network)
     if torch.distributed.is_available() and torch.distributed.is_initialized():

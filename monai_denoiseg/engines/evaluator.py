@@ -18,13 +18,14 @@ from .trainer import average_parts
 class DenoiSegEvaluator(SupervisedEvaluator):
     """Predict whole images and, with a loss function, measure the validation loss on the same blind spots every time.
 
-    As :class:`monai.engines.SupervisedEvaluator`. ``state.output["pred"]`` is what the inferer gives for the *unmasked* image: class
-    probabilities and denoised channels. With ``loss_function`` the masked image is predicted as well and the loss parts are averaged into
-    ``state.metrics`` (``loss``, ``denoising``, ``segmentation``).
+    As :class:`monai.engines.SupervisedEvaluator`. ``state.output["pred"]`` is what the inferer gives for the *unmasked* image:
+    class probabilities and denoised channels. With ``loss_function`` the masked image is predicted as well and the loss parts are
+    averaged into ``state.metrics`` (``loss``, ``denoising``, ``segmentation``).
 
     Args:
         device: where to evaluate.
-        val_data_loader: batches of whole images with ``image`` and ``label``; for the loss also ``image_hidden`` and ``image_mask``.
+        val_data_loader: batches of whole images with ``image`` and ``label``; for the loss also ``image_hidden`` and
+            ``image_mask``.
         network: see :class:`~monai_denoiseg.networks.DenoiSegNet`.
         inferer: see :class:`DenoiSegInferer`.
         prepare_batch: see :class:`BlindSpotBatch`.
@@ -39,8 +40,8 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         >>> from monai_denoiseg.transforms import BlindSpot
         >>> batch = {"image": torch.rand(1, 1, 16, 16), "label": torch.zeros(1, 1, 16, 16, dtype=torch.int64)}
         >>> evaluator = DenoiSegEvaluator(
-        ...     "cpu", [batch], DenoiSegNet(2, depth=1, features=4), DenoiSegInferer(), BlindSpotBatch(BlindSpot()), DenoiSegLoss()
-        ... )
+        ...     "cpu", [batch], DenoiSegNet(2, depth=1, features=4), DenoiSegInferer(), BlindSpotBatch(BlindSpot()),
+        DenoiSegLoss() ... )
         >>> evaluator.run()
         >>> sorted(evaluator.state.metrics)
         ['denoising', 'loss', 'segmentation']
@@ -80,7 +81,8 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         self.state.output = {"image": image, "label": targets["label"]}
         with self.mode(self.network), self.precision.autocast():
             if "intensity" not in kwargs:
-                kwargs["intensity"] = self.network.intensity(image)
+                network: Any = getattr(self.network, "module", self.network)
+                kwargs["intensity"] = network.intensity(image)
             self.state.output["pred"] = self.inferer(self.precision.layout(image), self.network, *args, **kwargs)
             if self.loss_function is not None:
                 blind = self.inferer.predict(self.precision.layout(hidden), self.network, *args, **kwargs)

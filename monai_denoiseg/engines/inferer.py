@@ -24,9 +24,9 @@ class Tile(NamedTuple):
         inner: the core within the window.
     """
 
-    window: tuple[slice, ...]
-    core: tuple[slice, ...]
-    inner: tuple[slice, ...]
+    window: tuple[Any, ...]  # slices; typed so that they can follow an ellipsis
+    core: tuple[Any, ...]
+    inner: tuple[Any, ...]
 
 
 def tiles(size: Sequence[int], tile_size: Sequence[int], halo: Sequence[int], multiple: Sequence[int]) -> Iterator[Tile]:
@@ -65,8 +65,8 @@ class DenoiSegInferer(Inferer):
     """Predict an image of any size.
 
     Args:
-        tile_size: edge of the tiles in voxels, or one an axis; None predicts the whole image at once. Tiled and untiled prediction agree
-            within float tolerance (see :func:`tiles`).
+        tile_size: edge of the tiles in voxels, or one an axis; None predicts the whole image at once. Tiled and untiled
+            prediction agree within float tolerance (see :func:`tiles`).
         tta: average the predictions of all flips and 90-degree rotations (8 in 2D; 16 in 3D, in-plane rotations only).
         output_device: where the whole result is gathered; None: where the input is.
 
@@ -86,7 +86,7 @@ class DenoiSegInferer(Inferer):
         self, tile_size: int | Sequence[int] | None = None, tta: bool = False, output_device: str | torch.device | None = None
     ) -> None:
         super().__init__()
-        for edge in [] if tile_size is None else [tile_size] if isinstance(tile_size, int) else tile_size:
+        for edge in [] if tile_size is None else tile_size if isinstance(tile_size, Sequence) else [tile_size]:
             check_int("tile_size", edge, 1)
         self.tile_size, self.tta, self.output_device = tile_size, tta, output_device
 
@@ -97,6 +97,8 @@ class DenoiSegInferer(Inferer):
         Args:
             inputs: whole images ``(B, C, [D,] H, W)``, raw intensities.
             network: a :class:`~monai_denoiseg.networks.DenoiSegNet`, also wrapped for distributed training.
+            args: nothing; MONAI's engines pass it on.
+            kwargs: likewise.
             intensity: ``(B, 2, C)``; by default the network takes it from ``inputs``.
 
         Returns:

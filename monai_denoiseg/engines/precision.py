@@ -93,6 +93,7 @@ def _meets_conv3d_fault(network: nn.Module | None, image: Tensor | None) -> bool
 
     torch 2.13 on CPU returns a wrong bf16 weight gradient of ``Conv3d`` exactly there; such a batch is run in float32.
     """
+    network = getattr(network, "module", network)  # the distributed wrapper
     strides = getattr(getattr(network, "unet", None), "strides", None)
     if image is None or strides is None or image.dim() != 5:
         return False

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 class FilePredictor(Evaluator):
     """Predict the items of a data set one by one, each from loading to saving.
 
-    A file that cannot be read, predicted or written is logged and skipped; when all others are done, :meth:`run` raises, so that the exit
-    code of the program says so.
+    A file that cannot be read, predicted or written is logged and skipped; when all others are done, :meth:`run` raises, so that
+    the exit code of the program says so.
 
     Args:
         device: where to predict.
@@ -40,7 +40,8 @@ class FilePredictor(Evaluator):
         >>> predictor.run()
         Traceback (most recent call last):
             ...
-        RuntimeError: 1 of 2 files failed: item 1: the network takes (batch, 1 channel(s), 2 spatial axes), got shape [1, 3, 20, 30]
+        RuntimeError: 1 of 2 files failed: item 1: the network takes (batch, 1 channel(s), 2 spatial axes), got shape [1, 3, 20,
+            30]
     """
 
     def __init__(
@@ -55,9 +56,7 @@ class FilePredictor(Evaluator):
         handlers: Sequence[Any] | None = None,
     ) -> None:
         self.precision = Precision(device, amp)
-        super().__init__(
-            device=torch.device(device), val_data_loader=range(len(dataset)), val_handlers=handlers, decollate=False
-        )
+        super().__init__(device=torch.device(device), val_data_loader=range(len(dataset)), val_handlers=handlers, decollate=False)
         self.dataset, self.network, self.inferer = dataset, self.precision.prepare(network), inferer
         self.write = postprocessing
         self.failures: dict[str, str] = {}
@@ -95,4 +94,3 @@ class FilePredictor(Evaluator):
         if self.failures:
             listed = "; ".join(f"{name}: {reason}" for name, reason in self.failures.items())
             raise RuntimeError(f"{len(self.failures)} of {len(self.dataset)} files failed: {listed}")
-

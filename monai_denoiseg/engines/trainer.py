@@ -22,8 +22,8 @@ def average_parts(engine: Any) -> None:
     """Average the loss parts over an epoch into ``engine.state.metrics`` (over all processes).
 
     Args:
-        engine: an engine that sets ``state.parts`` (a :class:`~monai_denoiseg.losses.JointLoss`) in each iteration. The parts do not travel
-            in ``state.output``, which decollation would tear apart.
+        engine: an engine that sets ``state.parts`` (a :class:`~monai_denoiseg.losses.JointLoss`) in each iteration. The parts do
+            not travel in ``state.output``, which decollation would tear apart.
 
     >>> from ignite.engine import Engine
     >>> def step(engine, x):
@@ -40,9 +40,9 @@ def average_parts(engine: Any) -> None:
 class DenoiSegTrainer(SupervisedTrainer):
     """Train denoising and segmentation together.
 
-    As :class:`monai.engines.SupervisedTrainer` (same arguments, events and handlers), with three differences: the loss returns its
-    parts (averaged per epoch into ``state.metrics`` as ``loss``, ``denoising``, ``segmentation``), autocast works on CPU too, and a loss
-    that is not finite stops the run and names the batch.
+    As :class:`monai.engines.SupervisedTrainer` (same arguments, events and handlers), with three differences: the loss returns
+    its parts (averaged per epoch into ``state.metrics`` as ``loss``, ``denoising``, ``segmentation``), autocast works on CPU too,
+    and a loss that is not finite stops the run and names the batch.
 
     Args:
         device: where to train.
@@ -135,7 +135,11 @@ class DenoiSegTrainer(SupervisedTrainer):
         if bool(torch.isfinite(parts.total)):
             return
         bad = [i for i, image in enumerate(targets["image"]) if not bool(torch.isfinite(image).all())]
-        cause = f"images {bad} of the batch hold NaN or infinity" if bad else "the images are finite: lower `learning_rate` or set `amp` to 'off'"
+        cause = (
+            f"images {bad} of the batch hold NaN or infinity"
+            if bad
+            else "the images are finite: lower `learning_rate` or set `amp` to 'off'"
+        )
         values = ", ".join(f"{name} {float(getattr(parts, field)):g}" for name, field in PARTS.items())
         where = f"epoch {self.state.epoch}, iteration {self.state.iteration}"
         raise FloatingPointError(f"the loss is not finite at {where} ({values}); {cause}. The last checkpoint is kept.")

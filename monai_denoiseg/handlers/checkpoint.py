@@ -14,7 +14,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from .files import is_main_process, save_atomically, set_aside
+from .files import is_main_process, of_all_processes, save_atomically, set_aside
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,10 @@ def selection_score(metrics: Mapping[str, float]) -> tuple[str, float]:
     for name in ("denoising", "loss"):
         if name in metrics:
             return name, -metrics[name]
-    raise KeyError(f"validation measured neither 'ap', 'denoising' nor 'loss', only {sorted(metrics)}: attach a ThresholdSearch or give a loss")
+    raise KeyError(
+        f"validation measured neither 'ap', 'denoising' nor 'loss', only {sorted(metrics)}: "
+        "attach a ThresholdSearch or give a loss"
+    )
 
 
 class BestCheckpoint:
@@ -74,7 +77,7 @@ class BestCheckpoint:
             metrics: ``state.metrics`` of the evaluator.
         """
         name, score = selection_score(metrics)
-        if self.best is not None and self.best[0] == name and not score > self.best[1]:
+        if self.best is not None and self.best[0] == name and (score <= self.best[1] or math.isnan(score)):
             return False
         if is_main_process():
             if self.best is None:
@@ -88,8 +91,8 @@ class BestCheckpoint:
 class LastCheckpoint:
     """Save the whole state of a training after each epoch, and go on from it exactly.
 
-    ``last.pt`` holds network, optimizer, scheduler, gradient scaler, epoch, best score and the states of all random number generators; a
-    run that was killed and resumed ends with the same weights as one that was not.
+    ``last.pt`` holds network, optimizer, scheduler, gradient scaler, epoch, best score and the states of all random number
+    generators; a run that was killed and resumed ends with the same weights as one that was not.
 
     Args:
         path: ``last.pt``. A file of an earlier run is set aside unless ``resume``.
@@ -101,6 +104,17 @@ class LastCheckpoint:
 
     Raises:
         FileNotFoundError: when ``resume`` is set, but there is no file.
+
+    Example:
+        >>> import tempfile
+        >>> net = nn.Linear(1, 1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     last = LastCheckpoint(Path(folder) / "last.pt", net, torch.optim.Adam(net.parameters()))
+        ...     trainer = Engine(lambda engine, batch: None)
+        ...     last.attach(trainer)
+        ...     _ = trainer.run([0, 1], max_epochs=3)
+        ...     torch.load(last.path)["epoch"]
+        3
     """
 
     def __init__(
@@ -138,21 +152,24 @@ class LastCheckpoint:
             if is_main_process():
                 set_aside(self.path)
             return
-        state = torch.load(self.path, map_location=engine.state.device, weights_only=True)
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
         for name, part in self._parts(engine).items():
             part.load_state_dict(state[name])
         engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
         if self.best is not None and state["best"] is not None:
             self.best.best = tuple(state["best"])
-        restore_rng(state["rng"])
+        rank = torch.distributed.get_rank() if torch.distributed.is_available() and torch.distributed.is_initialized() else 0
+        if rank < len(state["rng"]):
+            restore_rng(state["rng"][rank])
         logger.info("resumed %s after epoch %d of %d", self.path, engine.state.epoch, engine.state.max_epochs)
 
     def _save(self, engine: Any) -> None:
+        rng = of_all_processes(rng_state())  # of one alone, all would draw the same batches after a resume
         if not is_main_process():
             return
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
         best = self.best.best if self.best is not None else None
-        state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": best, "rng": rng_state()}
+        state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": best, "rng": rng}
         save_atomically(state, self.path)
 
 
@@ -179,6 +196,13 @@ def restore_rng(state: Mapping[str, Any]) -> None:
 
     Args:
         state: the states.
+
+    >>> import random
+    >>> state = rng_state()
+    >>> first = random.random()
+    >>> restore_rng(state)
+    >>> random.random() == first
+    True
     """
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] and torch.cuda.is_available():

@@ -18,7 +18,8 @@ class CSVLog:
 
     Args:
         path: the file. One of an earlier run is set aside; with ``resume`` its rows before the present epoch are kept.
-        columns: metrics to write; ``learning_rate`` and ``seconds`` (since the run began) are filled in too. A missing metric is left empty.
+        columns: metrics to write; ``learning_rate`` and ``seconds`` (since the run began) are filled in too. A missing metric is
+            left empty.
         optimizer: where the learning rate is read, or None.
         resume: go on with the file.
 

@@ -18,14 +18,15 @@ from ..metrics import InstanceMetric, psnr, scale_invariant_psnr, ssim
 from ..pictures import join_panels, panel_images, to_png_bytes
 from .panels import prediction_arrays
 
+RANKS = ("best", "median", "worst")
 DENOISING = {"psnr": psnr, "si_psnr": scale_invariant_psnr, "ssim": ssim}
 
 
 class EvaluationWriter:
     """Score every image and write ``metrics.json``, ``per_image.csv``, ``panels/`` and ``arrays/`` when the evaluation ends.
 
-    AP, SEG, precision, recall and F1 where an image is labelled; PSNR (paper definition), scale-invariant PSNR and SSIM where there is a clean
-    reference. Images are ranked by AP, else by PSNR.
+    AP, SEG, precision, recall and F1 where an image is labelled; PSNR (paper definition), scale-invariant PSNR and SSIM where
+    there is a clean reference. Images are ranked by AP, else by PSNR.
 
     Args:
         output_dir: folder for the files; it is made.
@@ -35,11 +36,24 @@ class EvaluationWriter:
         iou_thresholds: IoU a match must exceed; AP is reported for each, the first is the main one.
         empty: see :class:`~monai_denoiseg.metrics.InstanceMetric`.
         reduction: see there.
-        pictures: how many images to draw: best, median and worst, or none.
+        pictures: draw the best, the median and the worst image.
         keep: further entries for ``metrics.json``, such as the model file.
 
     Raises:
         ValueError: from the metric, for options out of range.
+
+    Example:
+        >>> from monai_denoiseg.transforms import ProbabilitiesToInstances
+        >>> truth = torch.zeros(1, 16, 16, dtype=torch.int32)
+        >>> truth[:, 4:12, 4:12] = 1
+        >>> item = {"image": torch.rand(1, 16, 16), "instances": truth}
+        >>> prediction = torch.cat([truth == 0, truth == 1, torch.zeros(1, 16, 16), item["image"]])
+        >>> engine = Engine(lambda engine, batch: [{"image": batch[0]["image"], "pred": prediction}])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     EvaluationWriter(folder, [{"image": "a.tif"}], ProbabilitiesToInstances(), 0.5).attach(engine)
+        ...     state = engine.run([[item]])
+        ...     sorted(path.name for path in Path(folder).iterdir()), state.metrics["ap"]
+        (['arrays', 'metrics.json', 'panels', 'per_image.csv'], 1.0)
     """
 
     def __init__(
@@ -94,13 +108,13 @@ class EvaluationWriter:
             self.rows.append(row)
             if self.pictures:
                 # Which image is the median is known at the end only: until then they wait on disk, not in memory.
-                np.savez(self._waiting_room() / f"{len(self.rows) - 1}.npz", **arrays)
+                np.savez(self._waiting_room() / f"{len(self.rows) - 1}.npz", **arrays)  # type: ignore[arg-type]
 
     def _finish(self, engine: Any) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         metrics: dict[str, Any] = {"n_images": len(self.rows), "threshold": self.threshold, "reduction": self.metric.reduction}
         if any("ap" in row for row in self.rows):
-            metrics |= self.metric.aggregate()  # type: ignore[operator]  # a dictionary, as no single value was asked for
+            metrics |= self.metric.aggregate()  # type: ignore[arg-type]  # a dictionary, as no single value was asked for
         metrics["n_images"] = len(self.rows)
         for name in (*DENOISING, "psnr_input"):
             values = [row[name] for row in self.rows if math.isfinite(row.get(name, math.nan))]
@@ -120,12 +134,14 @@ class EvaluationWriter:
             writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
 
     def _write_pictures(self) -> None:
-        for rank, index in _best_median_worst(self.rows).items() if self.pictures else ():
+        if not self.pictures:
+            return
+        for folder in ("panels", "arrays"):
+            (self.output_dir / folder).mkdir(exist_ok=True)
+            for old in [path for rank in RANKS for path in (self.output_dir / folder).glob(f"{rank}_*")]:
+                old.unlink()
+        for rank, index in _best_median_worst(self.rows).items():
             stem = Path(self.rows[index]["image"]).stem
-            for folder in ("panels", "arrays"):
-                (self.output_dir / folder).mkdir(exist_ok=True)
-                for old in (self.output_dir / folder).glob(f"{rank}_*"):
-                    old.unlink()
             with np.load(self._waiting_room() / f"{index}.npz") as stored:
                 arrays = dict(stored)
             picture = join_panels(list(panel_images(arrays).values()))
@@ -142,5 +158,5 @@ def _best_median_worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     else:
         return {}
     ranked = sorted(scored, key=lambda i: -rows[i][name])
-    chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
+    chosen = dict(zip(RANKS, (ranked[0], ranked[len(ranked) // 2], ranked[-1]), strict=True))
     return {rank: i for k, (rank, i) in enumerate(chosen.items()) if i not in list(chosen.values())[:k]}

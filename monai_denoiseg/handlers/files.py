@@ -21,6 +21,22 @@ def is_main_process() -> bool:
     return not (torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0)
 
 
+def of_all_processes(value: Any) -> list[Any]:
+    """What each process has, by rank; all of them must call it.
+
+    Args:
+        value: anything that can be pickled.
+
+    >>> of_all_processes("mine")
+    ['mine']
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [value]
+    gathered: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, value)
+    return gathered
+
+
 def save_atomically(content: Any, path: str | Path) -> None:
     """``torch.save`` through a temporary file beside the target, so that a kill leaves the old file or the new one.
 

@@ -47,6 +47,17 @@ class ImagePanels:
         instances: callable ``(probabilities, threshold) -> instances``.
         network: the network, for its present threshold (a distributed wrapper is taken off).
         log_dir: TensorBoard folder that gets the picture too, or None.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from monai_denoiseg.networks import DenoiSegNet
+        >>> from monai_denoiseg.transforms import ProbabilitiesToInstances
+        >>> engine = Engine(lambda engine, batch: [{"image": torch.rand(1, 8, 8), "pred": torch.rand(4, 8, 8)}])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ImagePanels(folder, ProbabilitiesToInstances(), DenoiSegNet(2, depth=1, features=4)).attach(engine)
+        ...     _ = engine.run([0, 0], max_epochs=2)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['epoch_0001.png', 'epoch_0002.png']
     """
 
     def __init__(

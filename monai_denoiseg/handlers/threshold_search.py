@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..checks import check_range
 from ..metrics import average_precision, seg_score
+from .files import of_all_processes
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +23,9 @@ GRID = tuple(round(0.05 * i, 2) for i in range(2, 20))
 class ThresholdSearch:
     """Choose the threshold with the best mean AP, and the one with the best mean SEG, over the labelled images of a validation.
 
-    Both are stored in the network (``network.threshold``, AP first), so they travel in ``model.pt``. Ties go to the higher threshold, as in
-    DenoiSeg. ``state.metrics`` gets ``ap``, ``seg`` (each at its own best threshold) and ``threshold`` (the one for AP); without a labelled
-    image AP and SEG are NaN and the threshold stays as it is.
+    Both are stored in the network (``network.threshold``, AP first), so they travel in ``model.pt``. Ties go to the higher
+    threshold, as in DenoiSeg. ``state.metrics`` gets ``ap``, ``seg`` (each at its own best threshold) and ``threshold`` (the one
+    for AP); without a labelled image AP and SEG are NaN and the threshold stays as it is.
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` (a distributed wrapper is taken off).
@@ -58,7 +59,7 @@ class ThresholdSearch:
         self.thresholds = sorted(check_range("thresholds", t, 0, 1, open_low=True, open_high=True) for t in thresholds)
         self.network: Any = getattr(network, "module", network)
         self.instances, self.truth_key = instances, truth_key
-        self._rows: list[list[list[float]]] = []
+        self._rows: list[Any] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator, before a :class:`BestCheckpoint`."""
@@ -83,12 +84,13 @@ class ThresholdSearch:
         row = []
         for threshold in self.thresholds:
             found = self.instances(probabilities, threshold)
-            row.append([float(average_precision(truth, found)), seg_score(truth, found)])
+            row.append([average_precision(truth, found), seg_score(truth, found)])
         self._rows.append(row)
 
     def choose(self) -> dict[str, float]:
         """Store the best thresholds in the network and return ``ap``, ``seg`` and ``threshold``."""
-        rows = torch.tensor(_of_all_processes(self._rows))
+        # MONAI's cumulative buffers would wait for ever for a rank that saw no labelled image.
+        rows = torch.tensor([row for rows in of_all_processes(self._rows) for row in rows])
         if not bool(torch.isfinite(rows).any()):
             return {"ap": float("nan"), "seg": float("nan"), "threshold": float(self.network.threshold[0])}
         means = rows.nanmean(0)
@@ -96,12 +98,3 @@ class ThresholdSearch:
         best = len(self.thresholds) - 1 - means.flip(0).argmax(0)
         self.network.threshold.copy_(torch.tensor([self.thresholds[i] for i in best.tolist()]))
         return {"ap": float(means[best[0], 0]), "seg": float(means[best[1], 1]), "threshold": self.thresholds[int(best[0])]}
-
-
-def _of_all_processes(rows: list[Any]) -> list[Any]:
-    """Rows of all ranks. MONAI's cumulative buffers would wait for ever for a rank that saw no labelled image."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return rows
-    gathered: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(gathered, rows)
-    return [row for part in gathered for row in part]

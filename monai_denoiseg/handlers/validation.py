@@ -18,6 +18,16 @@ class FullValidationHandler(ValidationHandler):
         validator: the evaluator.
         epoch_level: as in MONAI.
         exec_at_start: as in MONAI.
+
+    Example:
+        >>> from monai.engines import Evaluator
+        >>> validated = []
+        >>> validator = Evaluator("cpu", [0], iteration_update=lambda engine, batch: validated.append(engine.state.epoch))
+        >>> trainer = Engine(lambda engine, batch: None)
+        >>> FullValidationHandler(2, validator).attach(trainer)
+        >>> _ = trainer.run([0], max_epochs=5)
+        >>> validated
+        [2, 4, 5]
     """
 
     def attach(self, engine: Engine) -> None:

@@ -49,7 +49,8 @@ class SplitPredictiond(MapTransform):
         for key in self.key_iterator(item):
             prediction = item[key]
             if prediction.shape[0] <= self.n_classes:
-                raise ValueError(f"{key!r} has {prediction.shape[0]} channels: {self.n_classes} classes leave no denoised channel")
+                n = prediction.shape[0]
+                raise ValueError(f"{key!r} has {n} channels: {self.n_classes} classes leave no denoised channel")
             item[self.denoised_key] = prediction[self.n_classes :]
             item[key] = item[self.probabilities_key] = prediction[: self.n_classes]
         return item

@@ -112,6 +112,7 @@ def test_state_dict_alone_restores_everything(tmp_path: Path, options: dict[str,
     net = trained(**options)
     torch.save(net.state_dict(), tmp_path / "model.pt")
     restored = network_for_file(tmp_path / "model.pt", depth=5, features=99).eval()
+    assert bool(restored.image_mode) == bool(net.image_mode)
     restored.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
     image = raw(1, net.in_channels, *(11, 6, 13)[: net.spatial_dims])
     assert torch.equal(restored(image), net(image))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.transforms import STRATEGIES, BlindSpot, FixedBlindSpotd, blindspot, draw_spots
 
-SHAPES = [(2, 1, 21, 34), (2, 3, 9, 40), (1, 2, 7, 9, 12), (2, 1, 1, 20, 20)]
+SHAPES = [(2, 1, 21, 34), (2, 3, 9, 40), (1, 2, 7, 9, 12), (2, 1, 1, 20, 20), (90, 1, 1, 2)]
 Window = tuple[slice, ...]
 
 

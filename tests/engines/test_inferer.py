@@ -1,0 +1,152 @@
+"""DenoiSegInferer: tiles cover once, tiled equals whole, augmentation equals a plain loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from monai_denoiseg.engines import DenoiSegInferer, tiles
+from monai_denoiseg.networks import DenoiSegNet
+
+
+def network(*args: Any, **kwargs: Any) -> DenoiSegNet:
+    """With weights and batch statistics that make every voxel matter."""
+    torch.manual_seed(0)
+    net = DenoiSegNet(*args, **kwargs)
+    net.set_statistics(torch.full((net.in_channels,), 5.0), torch.full((net.in_channels,), 2.0))
+    net.train()
+    with torch.no_grad():
+        for _ in range(2):
+            net(5 + 2 * torch.randn(2, net.in_channels, *[16] * net.spatial_dims))
+    return net.eval()
+
+
+@pytest.mark.parametrize(
+    ("size", "tile", "halo", "multiple"),
+    [
+        ((20,), (8,), (4,), (4,)),
+        ((33, 50), (16, 16), (8, 12), (4, 4)),
+        ((1, 7), (5, 3), (1, 1), (1, 2)),  # tiles rounded up to the multiple
+        ((5, 33, 17), (2, 16, 8), (3, 8, 8), (1, 4, 4)),
+        ((16, 16), (100, 100), (4, 4), (2, 2)),
+    ],
+)
+def test_cores_cover_the_image_once(
+    size: Sequence[int], tile: Sequence[int], halo: Sequence[int], multiple: Sequence[int]
+) -> None:
+    count = np.zeros(size, int)
+    place = np.arange(count.size).reshape(size)
+    for part in tiles(size, tile, halo, multiple):
+        count[part.core] += 1
+        assert np.array_equal(place[part.window][part.inner], place[part.core])
+        for window, core, margin, step, n in zip(part.window, part.core, halo, multiple, size, strict=True):
+            assert window.start % step == 0
+            assert window.start == 0 or window.start <= core.start - margin
+            assert window.stop == n or (window.stop >= core.stop + margin and window.stop % step == 0)
+    assert (count == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size", "tile"),
+    [
+        ({"spatial_dims": 2, "depth": 2}, (61, 45), 16),
+        ({"spatial_dims": 2, "depth": 2}, (61, 45), (24, 7)),
+        ({"spatial_dims": 2, "depth": 3}, (70, 9), 8),
+        ({"spatial_dims": 2, "in_channels": 3, "depth": 1}, (33, 31), 8),
+        ({"spatial_dims": 2, "depth": 2, "normalisation": "image"}, (61, 45), 16),
+        ({"spatial_dims": 2, "depth": 2, "variant": "n2v2"}, (61, 45), 16),
+        ({"spatial_dims": 2, "depth": 1, "kernel_size": 5}, (41, 37), 8),
+        ({"spatial_dims": 3, "depth": 1}, (9, 21, 19), (4, 8, 8)),
+        ({"spatial_dims": 3, "depth": 2, "strides": [[1, 2, 2], [2, 2, 2]]}, (7, 37, 30), (2, 8, 8)),
+        ({"spatial_dims": 3, "depth": 1, "variant": "n2v2", "normalisation": "image"}, (9, 21, 19), (4, 8, 8)),
+    ],
+)
+def test_tiled_equals_whole(arguments: dict[str, Any], size: tuple[int, ...], tile: Any) -> None:
+    net = network(features=4, **arguments)
+    image = 5 + 2 * torch.randn(1, net.in_channels, *size)
+    whole, tiled = DenoiSegInferer()(image, net), DenoiSegInferer(tile)(image, net)
+    assert tiled.shape == (1, 3 + net.in_channels, *size)
+    assert (whole - tiled).abs().max() < 1e-4
+    assert whole.flatten(2).std(2).min() > 1e-4  # an image that is the same everywhere would prove nothing
+
+
+def test_a_halo_too_small_would_be_seen() -> None:
+    """The comparison above can fail: with half the halo it does."""
+    net = network(2, depth=2, features=4)
+    image = 5 + 2 * torch.randn(1, 1, 61, 45)
+    whole = DenoiSegInferer()(image, net)
+    net.receptive_radius = [4, 4]
+    assert (whole - DenoiSegInferer(16)(image, net)).abs().max() > 1e-4
+
+
+def test_first_channels_are_probabilities_and_the_others_raw_intensities() -> None:
+    net = network(2, in_channels=2, depth=1, features=4)
+    image = 5 + 2 * torch.randn(2, 2, 16, 20)
+    with torch.no_grad():
+        plain = net(image)
+    result = DenoiSegInferer()(image, net)
+    torch.testing.assert_close(result[:, :3].sum(1), torch.ones(2, 16, 20))
+    torch.testing.assert_close(result[:, :3], plain[:, :3].softmax(1))
+    torch.testing.assert_close(result[:, 3:], plain[:, 3:])
+    assert not result.requires_grad
+
+
+@pytest.mark.parametrize(("spatial_dims", "size"), [(2, (16, 21)), (3, (4, 12, 9))])
+def test_augmentation_equals_a_plain_loop(spatial_dims: int, size: tuple[int, ...]) -> None:
+    """2D: four turns, mirrored and not. 3D: the same in the YX plane, for both directions of Z."""
+    net = network(spatial_dims, depth=1, features=4)
+    image = (5 + 2 * torch.randn(1, 1, *size)).numpy()
+    once = DenoiSegInferer()
+    results = []
+    for z in (False, True) if spatial_dims == 3 else (False,):
+        for mirrored in (False, True):
+            for turns in range(4):
+                turned = np.rot90(image[..., ::-1] if mirrored else image, turns, (-2, -1))
+                turned = turned[:, :, ::-1] if z else turned
+                result = once(torch.from_numpy(turned.copy()), net).numpy()
+                result = np.rot90(result[:, :, ::-1] if z else result, -turns, (-2, -1))
+                results.append(result[..., ::-1] if mirrored else result)
+    assert len(results) == 8 * (spatial_dims - 1)
+    averaged = DenoiSegInferer(tta=True)(torch.from_numpy(image), net).numpy()
+    np.testing.assert_allclose(averaged, np.mean(results, 0), atol=1e-4)
+    assert np.abs(averaged - results[0]).max() > 1e-3
+
+
+def test_augmentation_with_tiles() -> None:
+    net = network(2, depth=1, features=4)
+    image = 5 + 2 * torch.randn(1, 1, 30, 22)
+    whole, tiled = DenoiSegInferer(tta=True)(image, net), DenoiSegInferer((16, 8), tta=True)(image, net)
+    torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=0)
+
+
+def test_intensity_is_that_of_the_whole_image() -> None:
+    """With image-wise normalisation a dark tile must not be stretched."""
+    net = network(2, depth=1, features=4, normalisation="image")
+    image = torch.rand(1, 1, 32, 32) * torch.linspace(0.01, 100, 32)
+    intensity = torch.tensor([[[1.0], [50.0]]])
+    torch.testing.assert_close(DenoiSegInferer(8)(image, net), DenoiSegInferer()(image, net), atol=1e-3, rtol=0)
+    given = DenoiSegInferer(8, tta=True)(image, net, intensity=intensity)
+    torch.testing.assert_close(given, DenoiSegInferer(tta=True)(image, net, intensity=intensity), atol=1e-3, rtol=0)
+    assert (given - DenoiSegInferer(tta=True)(image, net)).abs().max() > 0.01
+
+
+def test_a_distributed_wrapper_is_taken_off() -> None:
+    wrapper = torch.nn.Module()
+    wrapper.module = network(2, depth=1, features=4)
+    image = torch.rand(1, 1, 20, 20)
+    assert torch.equal(DenoiSegInferer(8)(image, wrapper), DenoiSegInferer(8)(image, wrapper.module))
+
+
+@pytest.mark.parametrize("tile", [0, -4, (16, 0), 2.5])
+def test_tile_size_must_be_positive(tile: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="`tile_size` must be"):
+        DenoiSegInferer(tile)
+
+
+def test_tile_size_of_the_wrong_length() -> None:
+    with pytest.raises(ValueError, match="tile_size"):
+        DenoiSegInferer((8, 8, 8))(torch.rand(1, 1, 20, 20), network(2, depth=1, features=4))

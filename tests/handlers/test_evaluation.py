@@ -1,0 +1,169 @@
+"""The files of an evaluation, against an independent computation."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+
+from monai_denoiseg.handlers import EvaluationWriter
+from monai_denoiseg.handlers.evaluation import _best_median_worst
+from monai_denoiseg.metrics import average_precision, precision_recall_f1, psnr, scale_invariant_psnr, seg_score, ssim
+from monai_denoiseg.transforms import ProbabilitiesToInstances
+
+INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0)
+
+
+def case(seed: int, shape: tuple[int, ...], n_found: int, labelled: bool = True, clean: bool = True) -> dict[str, Any]:
+    """Three true objects, the first ``n_found`` of which are predicted."""
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.zeros(1, *shape, dtype=torch.int32)
+    foreground = torch.full((1, *shape), 0.1)
+    for i in range(3):
+        truth[..., 2:8, 6 * i + 1 : 6 * i + 5] = i + 1
+        foreground[..., 2 : 8 - i, 6 * i + 1 : 6 * i + 5] = 0.8 if i < n_found else 0.3
+    image = torch.rand((1, *shape), generator=generator)
+    denoised = image + 0.05 * torch.rand((1, *shape), generator=generator)
+    item = {"image": image, "pred": torch.cat([1 - foreground, foreground, 0 * foreground, denoised])}
+    item |= {"instances": truth} if labelled else {}
+    item |= {"clean": torch.rand((1, *shape), generator=generator) + image} if clean else {}
+    return item
+
+
+def run(folder: Path, cases: list[dict[str, Any]], threshold: float = 0.5, **options: Any) -> Any:
+    items = [{"image": f"some/where/{chr(97 + i)}.ome.tif"} for i in range(len(cases))]
+    engine = Engine(lambda engine, batch: [{"image": batch[0]["image"], "pred": batch[0]["pred"]}])
+    EvaluationWriter(folder, items, INSTANCES, threshold, **options).attach(engine)
+    return engine.run([[case] for case in cases])
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "per_image.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("shape", [(10, 20), (4, 10, 20)])
+def test_numbers(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    cases = [case(0, shape, 3), case(1, shape, 1), case(2, shape, 2, labelled=False), case(3, shape, 2, clean=False)]
+    state = run(tmp_path, cases, keep={"model_file": "m.pt"}, iou_thresholds=[0.5, 0.9])
+    found = rows(tmp_path)
+    assert [row["image"] for row in found] == ["a.ome.tif", "b.ome.tif", "c.ome.tif", "d.ome.tif"]
+    aps, segs, psnrs = [], [], []
+    for row, item in zip(found, cases, strict=True):
+        predicted = INSTANCES(item["pred"][:3], 0.5)
+        if "instances" in item:
+            aps.append(average_precision(item["instances"], predicted))
+            segs.append(seg_score(item["instances"], predicted))
+            detection = precision_recall_f1(item["instances"], predicted)
+            assert float(row["ap"]) == pytest.approx(aps[-1], abs=1e-5)
+            assert float(row["seg"]) == pytest.approx(segs[-1], abs=1e-5)
+            assert float(row["ap_0.9"]) == pytest.approx(average_precision(item["instances"], predicted, 0.9), abs=1e-5)
+            assert float(row["precision"]) == pytest.approx(detection.precision, abs=1e-5)
+            assert float(row["recall"]) == pytest.approx(detection.recall, abs=1e-5)
+            assert row["n_objects"] == "3"
+        else:
+            assert row["ap"] == row["seg"] == ""
+        assert row["n_predicted"] == str(int(predicted.max()))
+        if "clean" in item:
+            denoised, clean = item["pred"][3:].numpy(), item["clean"].numpy()
+            psnrs.append(float(psnr(denoised, clean)))
+            assert float(row["psnr"]) == pytest.approx(psnrs[-1], abs=1e-3)
+            assert float(row["si_psnr"]) == pytest.approx(float(scale_invariant_psnr(denoised, clean)), abs=1e-3)
+            assert float(row["ssim"]) == pytest.approx(float(ssim(denoised, clean)), abs=1e-4)
+            assert float(row["psnr_input"]) == pytest.approx(float(psnr(item["image"].numpy(), clean)), abs=1e-3)
+        else:
+            assert row["psnr"] == ""
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["ap"] == pytest.approx(np.mean(aps), abs=1e-6)
+    assert metrics["seg"] == pytest.approx(np.mean(segs), abs=1e-6)
+    assert metrics["psnr"] == pytest.approx(np.mean(psnrs), abs=1e-4)
+    assert (metrics["n_images"], metrics["model_file"], metrics["threshold"]) == (4, "m.pt", 0.5)
+    assert len({round(ap, 3) for ap in aps}) == 3
+    assert state.metrics["ap"] == metrics["ap"]
+
+
+def test_best_median_and_worst(tmp_path: Path) -> None:
+    cases = [case(i, (10, 20), n) for i, n in enumerate([2, 0, 3, 1, 2])]
+    run(tmp_path, cases)
+    assert sorted(path.name for path in (tmp_path / "panels").iterdir()) == [
+        "best_c.ome.png",
+        "median_e.ome.png",
+        "worst_b.ome.png",
+    ]
+    with np.load(tmp_path / "arrays" / "best_c.ome.npz") as stored:
+        assert sorted(stored) == ["clean", "denoised", "input", "instances", "probabilities", "truth"]
+        np.testing.assert_array_equal(stored["truth"], cases[2]["instances"][0])
+        np.testing.assert_array_equal(stored["input"], cases[2]["image"])
+    assert (tmp_path / "arrays" / "worst_b.ome.npz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        ([0.2], {"best": 0}),
+        ([0.2, 0.3], {"best": 1, "median": 0}),
+        ([0.2, 0.9, 0.5], {"best": 1, "median": 2, "worst": 0}),
+        ([math.nan, 0.9], {"best": 1}),
+        ([], {}),
+    ],
+)
+def test_choice_of_pictures(scores: list[float], wanted: dict[str, int]) -> None:
+    assert _best_median_worst([{"ap": score} for score in scores]) == wanted
+
+
+def test_ranked_by_psnr_and_then_by_objects() -> None:
+    assert _best_median_worst([{"psnr": 20.0, "n_predicted": 9}, {"psnr": 30.0, "n_predicted": 1}])["best"] == 1
+    assert _best_median_worst([{"ap": math.nan, "n_predicted": 9}, {"n_predicted": 1}])["best"] == 0
+
+
+def test_neither_labels_nor_clean_images(tmp_path: Path) -> None:
+    state = run(tmp_path, [case(0, (10, 20), 2, labelled=False, clean=False)])
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics == {"n_images": 1, "threshold": 0.5, "reduction": "image_mean"}
+    assert rows(tmp_path) == [{"image": "a.ome.tif", "n_predicted": "2"}]
+    assert "ap" not in state.metrics
+
+
+def test_an_image_without_objects_is_null_in_json_not_nan(tmp_path: Path) -> None:
+    item = case(0, (10, 20), 0)
+    item["instances"] = torch.zeros_like(item["instances"])
+    run(tmp_path, [item])
+    text = (tmp_path / "metrics.json").read_text()
+    assert "NaN" not in text
+    assert json.loads(text)["ap"] is None
+    assert json.loads(text)["n_skipped"] == 1
+
+
+def test_pictures_of_an_earlier_evaluation_go(tmp_path: Path) -> None:
+    run(tmp_path, [case(i, (10, 20), n) for i, n in enumerate([2, 0, 3])])
+    (tmp_path / "panels" / "mine.png").write_text("kept")
+    run(tmp_path, [case(0, (10, 20), 2)])
+    assert sorted(path.name for path in (tmp_path / "panels").iterdir()) == ["best_a.ome.png", "mine.png"]
+    assert [path.name for path in (tmp_path / "arrays").iterdir()] == ["best_a.ome.npz"]
+
+
+def test_without_pictures(tmp_path: Path) -> None:
+    run(tmp_path, [case(0, (10, 20), 2)], pictures=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json", "per_image.csv"]
+
+
+def test_several_channels_and_unannotated_voxels(tmp_path: Path) -> None:
+    item = case(0, (10, 20), 3)
+    for key in ("image", "clean"):
+        item[key] = item[key].repeat(2, 1, 1)
+    item["pred"] = torch.cat([item["pred"], item["pred"][3:]])
+    item["instances"][..., 12:] = -1  # the third object is not annotated, and predicting it is no error
+    run(tmp_path, [item])
+    assert (rows(tmp_path)[0]["ap"], rows(tmp_path)[0]["n_objects"]) == ("1", "2")
+
+
+def test_options_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="reduction"):
+        run(tmp_path, [], reduction="median")

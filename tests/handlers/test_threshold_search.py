@@ -1,0 +1,145 @@
+"""ThresholdSearch against a plain loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
+
+from monai_denoiseg.engines import BlindSpotBatch, DenoiSegEvaluator, DenoiSegInferer
+from monai_denoiseg.handlers import ThresholdSearch
+from monai_denoiseg.networks import DenoiSegNet
+from monai_denoiseg.transforms import BlindSpot, ProbabilitiesToInstances
+
+PLAIN = ProbabilitiesToInstances(rule="paper", min_size=0)
+
+
+def network(spatial_dims: int = 2) -> DenoiSegNet:
+    return DenoiSegNet(spatial_dims, depth=1, features=4)
+
+
+def case(seed: int, spatial_dims: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities ``(3, ...)`` and true instances ``(1, ...)`` that have to do with each other."""
+    random = np.random.default_rng(seed)
+    blobs = ndimage.gaussian_filter(random.random([48 // spatial_dims] * spatial_dims), 2)
+    truth = ndimage.label(blobs > np.quantile(blobs, 0.75))[0]
+    foreground = ndimage.gaussian_filter((truth > 0) + random.normal(0, 0.6, truth.shape), 1).clip(0.01, 0.99)
+    border = 0.3 * (1 - foreground)
+    return np.stack([1 - foreground - border, foreground, border]).astype(np.float32), truth[None].astype(np.int32)
+
+
+def ious(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+    table = np.zeros((truth.max(), found.max()))
+    for t, f in np.ndindex(table.shape):
+        one, other = truth == t + 1, found == f + 1
+        table[t, f] = (one & other).sum() / (one | other).sum()
+    return table
+
+
+def plain_scores(truth: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+    table = ious(truth, found)
+    tp = int((table[linear_sum_assignment(table > 0.5, maximize=True)] > 0.5).sum()) if table.size else 0
+    ap = tp / (table.shape[0] + table.shape[1] - tp)
+    seg = 0.0
+    for t in range(1, truth.max() + 1):
+        for f in range(1, found.max() + 1):
+            common = ((truth == t) & (found == f)).sum()
+            if common > 0.5 * (truth == t).sum():
+                seg += table[t - 1, f - 1]
+    return ap, seg / truth.max()
+
+
+@pytest.mark.parametrize(("spatial_dims", "thresholds"), [(2, [0.2, 0.35, 0.5, 0.65, 0.8]), (3, [0.3, 0.5, 0.7])])
+def test_same_choice_as_a_plain_loop(spatial_dims: int, thresholds: list[float]) -> None:
+    net, cases = network(spatial_dims), [case(seed, spatial_dims) for seed in range(2)]
+    search = ThresholdSearch(net, PLAIN, thresholds[::-1])
+    means = []
+    for threshold in thresholds:
+        scores = []
+        for probabilities, truth in cases:
+            found = ndimage.label(probabilities[1] > threshold)[0]
+            scores.append(plain_scores(truth[0], found))
+        means.append(np.mean(scores, 0))
+    for probabilities, truth in cases:
+        search.add(torch.from_numpy(probabilities), torch.from_numpy(truth))
+    chosen = search.choose()
+    table = np.array(means)
+    best = [max(i for i in range(len(thresholds)) if table[i, k] == table[:, k].max()) for k in (0, 1)]
+    assert 0 < table[best[0], 0] < 1
+    assert chosen["ap"] == pytest.approx(table[best[0], 0], abs=1e-5)
+    assert chosen["seg"] == pytest.approx(table[best[1], 1], abs=1e-5)
+    assert chosen["threshold"] == thresholds[best[0]]
+    assert net.threshold.tolist() == pytest.approx([thresholds[i] for i in best])
+
+
+def test_ties_go_to_the_highest() -> None:
+    net = network()
+    truth = torch.zeros(1, 8, 8, dtype=torch.int32)
+    truth[:, 2:6, 2:6] = 1
+    probabilities = torch.stack([truth[0] == 0, 0.85 * (truth[0] == 1), 0.0 * truth[0]]).float()
+    search = ThresholdSearch(net, PLAIN, [0.1, 0.4, 0.8, 0.9])
+    search.add(probabilities, truth)
+    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": 0.8}
+    assert net.threshold.tolist() == pytest.approx([0.8, 0.8])
+
+
+def test_ap_and_seg_may_want_different_thresholds() -> None:
+    """A blob over two objects: low thresholds give it a good overlap, high ones the better count."""
+    truth = torch.zeros(1, 4, 12, dtype=torch.int32)
+    truth[:, :, 1:6] = 1
+    foreground = torch.zeros(4, 12)
+    foreground[:, 1:4], foreground[:, 4:6], foreground[0, 8], foreground[0, 10] = 0.9, 0.5, 0.6, 0.6
+    search = ThresholdSearch(network(), PLAIN, [0.4, 0.7])
+    search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), truth)
+    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": 0.7}
+    assert search.network.threshold.tolist() == pytest.approx([0.7, 0.4])
+
+
+def test_images_without_objects_do_not_count_and_ignored_voxels_neither() -> None:
+    probabilities, truth = (torch.from_numpy(a) for a in case(0))
+    search = ThresholdSearch(network(), PLAIN, [0.3, 0.6])
+    search.add(probabilities, truth)
+    alone = search.choose()
+    search.add(probabilities, torch.zeros_like(truth))
+    search.add(probabilities, torch.full_like(truth, -1))
+    assert search.choose() == alone
+
+
+def evaluate(net: DenoiSegNet, data: list[dict[str, Any]], search: ThresholdSearch) -> dict[str, float]:
+    engine = DenoiSegEvaluator(
+        "cpu", data, net, DenoiSegInferer(), BlindSpotBatch(BlindSpot()), val_handlers=[search], amp="off"
+    )
+    engine.run()
+    return dict(engine.state.metrics)
+
+
+def test_no_labelled_image() -> None:
+    net = network()
+    net.threshold.copy_(torch.tensor([0.3, 0.4]))
+    item = {"image": torch.rand(1, 1, 16, 16), "label": torch.full((1, 1, 16, 16), -1)}
+    metrics = evaluate(net, [item], ThresholdSearch(net, PLAIN))
+    assert np.isnan(metrics["ap"])
+    assert np.isnan(metrics["seg"])
+    assert metrics["threshold"] == pytest.approx(0.3)
+    assert net.threshold.tolist() == pytest.approx([0.3, 0.4])
+
+
+def test_attached_it_forgets_the_validation_before() -> None:
+    net = network()
+    truth = torch.zeros(1, 1, 16, 16, dtype=torch.int32)
+    truth[..., 4:12, 4:12] = 1
+    item = {"image": torch.rand(1, 1, 16, 16), "label": truth, "instances": truth}
+    search = ThresholdSearch(net, PLAIN, [0.2, 0.5])
+    first = evaluate(net, [item, item], search)
+    assert evaluate(net, [item, item], search) == first
+    assert len(search._rows) == 2
+
+
+@pytest.mark.parametrize(("thresholds", "message"), [([], "`thresholds` is empty"), ([0.5, 1.0], "thresholds"), ([0.0], "0")])
+def test_candidates_are_checked(thresholds: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ThresholdSearch(network(), PLAIN, thresholds)

@@ -1,0 +1,141 @@
+"""The user guide: its code runs, its tables agree with the configurations, its links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from monai_denoiseg.workflow import bundle_folder
+
+ROOT = Path(__file__).parents[1]
+DOCS, BUNDLE = ROOT / "docs", bundle_folder("denoiseg_2d")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+ROW = re.compile(r"^\| `(\w+)` \| ([^|]+?) \|", re.MULTILINE)
+
+pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="runs in a checkout of the project only")
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: its language, its text, and the number of its first line."""
+
+    language: str
+    code: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text("utf-8")
+    return [Block(found[1], found[2], text[: found.start(2)].count("\n")) for found in FENCE.finditer(text)]
+
+
+def run_bash(code: str, folder: Path) -> None:
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(["bash", "-e"], input=code, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+
+
+def run_page(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the blocks of a page in their order: the Python ones in one namespace, all in one folder."""
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(page):
+        if block.language == "bash":
+            run_bash(block.code, folder)
+        elif block.language == "python":
+            code = "\n" * block.line + block.code  # so that an error names the line of the page
+            exec(compile(code, str(page), "exec"), names)
+
+
+@pytest.fixture(scope="module")
+def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the commands of the first page leave behind; the other pages go on from there."""
+    folder = tmp_path_factory.mktemp("quick_start")
+    for block in blocks(DOCS / "index.md"):
+        if block.language == "bash":
+            run_bash(block.code, folder)
+    return folder
+
+
+def test_quick_start(quick_start: Path) -> None:
+    run = quick_start / "run"
+    assert {"model.pt", "last.pt"} <= {path.name for path in (run / "models").iterdir()}
+    assert len(list((run / "predictions").glob("*_instances.tif"))) == 12
+    assert json.loads((run / "evaluation" / "metrics.json").read_text())["n_images"] == 12
+
+
+@pytest.mark.parametrize("name", ["data", "training", "inference", "python", "methods", "performance"])
+def test_code_of_a_page(name: str, quick_start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(quick_start, tmp_path, dirs_exist_ok=True)
+    run_page(DOCS / f"{name}.md", tmp_path, monkeypatch)
+
+
+def test_code_of_the_bundle_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("configs", "docs"):
+        shutil.copytree(BUNDLE / part, tmp_path / part)
+    run_page(BUNDLE / "docs" / "README.md", tmp_path, monkeypatch)
+    assert (tmp_path / "output" / "predictions" / "nuclei_0000_denoised.tif").is_file()
+    assert (tmp_path / "output" / "evaluation" / "metrics.json").is_file()
+
+
+def test_every_page_is_run() -> None:
+    run = {"index", "data", "training", "inference", "python", "methods", "performance"}
+    assert {page.stem for page in DOCS.glob("*.md")} == run
+
+
+def user_keys(name: str) -> dict[str, Any]:
+    """The keys a user may set: those above ``settings``."""
+    config = json.loads((BUNDLE / "configs" / f"{name}.json").read_text())
+    keys = list(config)
+    return {key: config[key] for key in keys[: keys.index("settings")] if key not in ("imports", "bundle_root")}
+
+
+@pytest.mark.parametrize(
+    ("config", "page", "first", "last"),
+    [
+        ("train", "training", "## Keys", "## Normalisation"),
+        ("inference", "inference", "### Keys of inference.json", "### Tiles"),
+        ("evaluate", "inference", "### Keys of", "### Scores"),
+    ],
+)
+def test_tables_agree_with_the_configuration(config: str, page: str, first: str, last: str) -> None:
+    text = (DOCS / f"{page}.md").read_text("utf-8")
+    keys = user_keys(config)
+    # Both tables of the inference page count for evaluate.json; of a key in both, the later row counts.
+    rows = dict(ROW.findall(text[text.index(first) : text.index(last)]))
+    known = keys.keys() | (user_keys("inference").keys() if config == "evaluate" else set())
+    assert sorted(keys.keys() - rows.keys()) == [], f"not described in {page}.md"
+    assert sorted(rows.keys() - known) == [], f"described in {page}.md, but not in {config}.json"
+    plain = {key: value for key, value in keys.items() if not (isinstance(value, str) and value.startswith("$"))}
+    assert {key: rows[key] for key in plain} == {key: f"`{json.dumps(value)}`" for key, value in plain.items()}
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.glob("*.md")), BUNDLE / "docs" / "README.md"], ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text("utf-8")):
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert anchor in anchors, f"{page.name}: {target}#{anchor}"
+
+
+def test_blocks_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n\n```python\nx = 1\n```\n\ntext\n\n```text\nno code\n```\n```bash\nls\n```\n")
+    assert blocks(page) == [Block("python", "x = 1\n", 3), Block("text", "no code\n", 9), Block("bash", "ls\n", 12)]
+
+
+def test_a_wrong_command_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="no-such-command"):
+        run_bash("no-such-command\necho on", tmp_path)

@@ -49,6 +49,9 @@ def folder_datalist(
     labels_dir = root / labels
     if labels == "labels" and not labels_dir.is_dir():
         labels_dir = root / "masks"
+    for name, default in ((labels, "labels"), (clean, "clean")):
+        if name != default:
+            _existing_folder(root / name)  # a folder that was asked for by name must be there
     image_files = _files_by_stem(images_dir)
     if not image_files:
         raise FileNotFoundError(_nothing_found(images_dir))

@@ -29,7 +29,7 @@ class LoadItemd(MapTransform):
         axes: axes of TIFF images, see :class:`TiffReader`. A label without channel axis uses them without the channel.
         ignore_value: stored label value that means "not annotated", see :func:`label_to_int`.
         channels: channels every image must have, ``None`` for any.
-        spatial_dims: spatial axes every image must have, ``None`` for any.
+        spatial_dims: spatial axes every image must have, ``None`` for any. A last axis of length 1 beyond them is dropped.
         binary_labels: a label of one value with several separate objects is a mask, not an instance label: ``"error"``
             refuses it, ``"components"`` numbers its connected components (neighbours share a face), ``"keep"`` takes it as one
             object.
@@ -85,7 +85,7 @@ class LoadItemd(MapTransform):
 
     def _image(self, path: str) -> MetaTensor:
         # A reader given at the call raises its own errors; one given to the constructor hides them in "no suitable reader".
-        image: MetaTensor = self._load_image(path, reader=FileReader(self.axes))
+        image: MetaTensor = self._flat(self._load_image(path, reader=FileReader(self.axes)))
         bad = int((~torch.isfinite(image.as_tensor())).sum())
         if bad:
             raise ValueError(f"image {path} holds {bad} values that are NaN or infinite; replace or crop them")
@@ -102,9 +102,14 @@ class LoadItemd(MapTransform):
             )
         return image
 
+    def _flat(self, image: MetaTensor) -> MetaTensor:
+        """A 2D NIfTI slice is often stored as (H, W, 1)."""
+        single = self.spatial_dims is not None and image.ndim - 1 == self.spatial_dims + 1 and image.shape[-1] == 1
+        return image[..., 0] if single else image
+
     def _label(self, path: str) -> MetaTensor:
         axes = None if self.axes is None else self.axes.upper().translate({ord("C"): None, ord("S"): None})
-        stored: MetaTensor = self._load_label(path, reader=FileReader(axes, palette="index"))
+        stored: MetaTensor = self._flat(self._load_label(path, reader=FileReader(axes, palette="index")))
         if stored.shape[0] != 1:
             raise ValueError(
                 f"label {path} has {stored.shape[0]} channels; instance labels have one, with a number for each object"

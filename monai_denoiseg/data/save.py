@@ -108,6 +108,8 @@ def _write_nifti(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> No
     else:
         array = array[0]
     source = nib.load(str(meta["filename_or_obj"]))
+    if array.ndim == 2 and len(source.shape) > 2:
+        array = array[:, :, None]  # a slice stored as (H, W, 1) goes back as one
     header = source.header.copy()
     header.set_data_dtype(array.dtype)
     header.set_slope_inter(1, 0)

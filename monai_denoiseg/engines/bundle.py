@@ -15,7 +15,7 @@ import torch
 from monai.bundle import ConfigWorkflow, ReferenceResolver
 from torch import nn
 
-from ..checks import check_option, suggest
+from ..checks import check_int, check_option, suggest
 from ..data import count_labelled, folder_datalist, split_datalist, write_simulated
 from ..handlers.files import is_main_process, of_all_processes, save_atomically
 from ..transforms import KeepLabels
@@ -80,7 +80,7 @@ def explain_errors() -> None:
 
 
 def first_cause(error: BaseException) -> BaseException:
-    """Follow ``raise ... from`` back to the error it began with.
+    """Follow ``raise ... from`` back through MONAI's wrapping, which is made of ``RuntimeError``, to the error it began with.
 
     Args:
         error: any error.
@@ -90,7 +90,7 @@ def first_cause(error: BaseException) -> BaseException:
     >>> first_cause(outer)
     ValueError('`alpha` must be in [0, 1], got 2')
     """
-    while error.__cause__ is not None:
+    while type(error) is RuntimeError and error.__cause__ is not None:
         error = error.__cause__
     return error
 
@@ -210,6 +210,8 @@ def training_data(
             f"{dataset_dir}: no image is left for validation; give more images, `validation_fraction` > 0 or `validation_dir`"
         )
     if n_labels is not None:
+        if check_int("n_labels", n_labels, 0) > count_labelled(training):
+            raise ValueError(f"`n_labels` is {n_labels}, but only {count_labelled(training)} training images are labelled")
         training = KeepLabels(n_labels, seed=seed)(training)
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
@@ -261,7 +263,7 @@ def decision_threshold(network: Any, threshold: float | None = None, metric: str
     (0.5, 0.3)
     """
     check_option("threshold_for", metric, METRICS)
-    return float(network.threshold[METRICS.index(metric)]) if threshold is None else float(threshold)
+    return round(float(network.threshold[METRICS.index(metric)]), 4) if threshold is None else float(threshold)
 
 
 def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str, float]:

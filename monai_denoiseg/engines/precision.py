@@ -52,7 +52,9 @@ class Precision:
         if amp == "fp16" and self.device.type != "cuda":
             raise ValueError(f"`amp`='fp16' needs a CUDA device, got {self.device.type!r}; use 'bf16' or 'off'")
         if amp == "auto":
-            gains = torch.cuda.is_bf16_supported() if self.device.type == "cuda" else cpu_gains_from_bf16()
+            # is_bf16_supported() is True for emulation too, which is slower than float32.
+            cuda = self.device.type == "cuda"
+            gains = torch.cuda.get_device_capability(self.device) >= (8, 0) if cuda else cpu_gains_from_bf16()
             amp = "bf16" if gains and self.device.type in ("cpu", "cuda") else "off"
         self.dtype = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[amp]
         self.channels_last = amp != "off"

@@ -1,11 +1,12 @@
 """Array and dictionary transforms: blind spots, labels, partial annotation, orientation, instances, whole-image intensity."""
 
-from monai_denoiseg.transforms.blindspot import STRATEGIES, BlindSpot, FixedBlindSpotd, Spots, draw_spots
+from monai_denoiseg.transforms.blindspot import BlindSpot, FixedBlindSpotd, Spots, draw_spots
 from monai_denoiseg.transforms.border import BorderLabel, BorderLabeld, border_classes
 from monai_denoiseg.transforms.instances import ProbabilitiesToInstances, ProbabilitiesToInstancesd, instances_from_foreground
 from monai_denoiseg.transforms.intensity import WholeIntensityd
 from monai_denoiseg.transforms.orient import RandOrient, RandOrientd, n_orientations, orient, orient_inverse
 from monai_denoiseg.transforms.partial import FlagPartialLabel, FlagPartialLabeld, KeepLabels
+from monai_denoiseg.transforms.replacement import STRATEGIES
 from monai_denoiseg.transforms.split import SplitPredictiond
 
 __all__ = [

@@ -31,11 +31,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def message(task: str, **options: Any) -> str:
-    with pytest.raises(Exception) as error:  # noqa: PT011 (MONAI wraps them; the cause is looked at)
+    with pytest.raises(Exception) as error:  # MONAI wraps them; the cause is looked at
         run_bundle(task, **options)
-    cause = first_cause(error.value)
-    assert isinstance(cause, (ValueError, TypeError, FileNotFoundError, FileExistsError, RuntimeError))
-    return str(cause)
+    return str(first_cause(error.value))
 
 
 def train_message(folder: Path, **options: Any) -> str:
@@ -109,7 +107,7 @@ def test_bad_folders(folder: Path, harm: Callable[[Path], None], words: list[str
         ({"amp": "half"}, ["`amp` must be one of", "'half'"]),
         ({"patch_size": [16, 16, 16]}, ["patch_size"]),
         ({"patch_size": [0, 16]}, ["`patch_size`", "0"]),
-        ({"n_labels": 9}, ["n_labels", "9"]),
+        ({"n_labels": 9}, ["`n_labels` is 9, but only 1 training images are labelled"]),
         ({"depth": 0}, ["`depth`", "0"]),
         ({"mask_strategy": "medain"}, ["medain", "did you mean 'median'?"]),
         ({"batchsize": 3}, ["unknown key 'batchsize'; did you mean 'batch_size'?"]),

@@ -39,8 +39,6 @@ def test_other_folder_names(tmp_path):
     put(tmp_path, "raw/a.tif", "seg/a.tif", "masks/a.tif")
     (item,) = folder_datalist(tmp_path, images="raw", labels="seg")
     assert Path(item["label"]).parent.name == "seg"
-    (item,) = folder_datalist(tmp_path, images="raw", labels="none")
-    assert "label" not in item
 
 
 def test_bare_folder_of_images(tmp_path):
@@ -161,3 +159,11 @@ def test_inference_errors(tmp_path):
         inference_datalist(tmp_path, "x*")
     with pytest.raises(ValueError, match="same stem"):
         inference_datalist(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"labels": "labls"}, {"clean": "clan"}])
+def test_a_folder_asked_for_by_name_must_exist(tmp_path: Path, wrong: dict[str, str]) -> None:
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", np.zeros((8, 8), np.uint8))
+    with pytest.raises(FileNotFoundError, match=next(iter(wrong.values()))):
+        folder_datalist(tmp_path, **wrong)

@@ -14,7 +14,7 @@ from monai.transforms import Compose, RandFlipd
 from PIL import Image
 from scipy import ndimage
 
-from monai_denoiseg.data import LoadItemd
+from monai_denoiseg.data import LoadItemd, SavePredictiond
 
 
 @pytest.fixture
@@ -192,3 +192,23 @@ def test_real_images():
     path = min((root / "images").glob("*.tif"))
     item = LoadItemd(channels=1, spatial_dims=2)({"image": str(path), "label": str(root / "masks" / path.name)})
     np.testing.assert_array_equal(item["label"].numpy()[0], tifffile.imread(root / "masks" / path.name))
+
+
+def test_nifti_slice_with_a_third_axis_is_2d(tmp_path: Path) -> None:
+    values = np.arange(20, dtype=np.float32).reshape(4, 5, 1)
+    affine = np.diag([0.5, 0.25, 3.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "slice.nii.gz")
+    item = LoadItemd(spatial_dims=2)({"image": str(tmp_path / "slice.nii.gz")})
+    assert item["image"].shape == (1, 4, 5)
+    np.testing.assert_array_equal(item["image"][0], values[..., 0])
+    SavePredictiond(tmp_path, {"image": "denoised"}, label_keys=())(item)
+    written = nibabel.load(tmp_path / "slice_denoised.nii.gz")
+    assert written.shape == (4, 5, 1)
+    np.testing.assert_array_equal(written.affine, affine)
+    with pytest.raises(ValueError, match="spatial axes"):
+        LoadItemd(spatial_dims=2)({"image": _nifti(tmp_path / "volume.nii.gz", (4, 5, 2))})
+
+
+def _nifti(path: Path, shape: tuple[int, ...]) -> str:
+    nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.float32), np.eye(4)), path)
+    return str(path)

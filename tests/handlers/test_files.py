@@ -34,7 +34,7 @@ def test_set_aside_of_a_folder_and_of_nothing(tmp_path: Path) -> None:
 def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     save_atomically({"x": torch.ones(2)}, path)
-    with pytest.raises(Exception, match="pickle|local"):
+    with pytest.raises(Exception, match=r"pickle|local"):
         save_atomically({"x": lambda: None}, path)
     assert torch.equal(torch.load(path)["x"], torch.ones(2))
     assert [p.name for p in tmp_path.iterdir()] == ["a.pt"]

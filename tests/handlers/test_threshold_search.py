@@ -110,9 +110,7 @@ def test_images_without_objects_do_not_count_and_ignored_voxels_neither() -> Non
 
 
 def evaluate(net: DenoiSegNet, data: list[dict[str, Any]], search: ThresholdSearch) -> dict[str, float]:
-    engine = DenoiSegEvaluator(
-        "cpu", data, net, DenoiSegInferer(), BlindSpotBatch(BlindSpot()), val_handlers=[search], amp="off"
-    )
+    engine = DenoiSegEvaluator("cpu", data, net, DenoiSegInferer(), BlindSpotBatch(BlindSpot()), val_handlers=[search], amp="off")
     engine.run()
     return dict(engine.state.metrics)
 

@@ -100,7 +100,7 @@ def test_uniform_copies_a_voxel_of_the_window(shape: tuple[int, ...], strategy: 
 def offsets(strategy: str, at: tuple[int, ...], size: tuple[int, ...], radius: int) -> Tensor:
     """Numbers of the voxels that replaced the voxel ``at`` in many draws."""
     image = torch.arange(float(math.prod(size))).reshape(1, 1, *size)
-    hidden, mask = BlindSpot(0.2, radius, strategy, seed=5)(image.expand(20_000, 1, *size))
+    hidden, mask = BlindSpot(0.2, radius, strategy, seed=5)(image.expand(8000, 1, *size))
     return hidden[:, 0][(slice(None), *at)][mask[:, 0][(slice(None), *at)]].long()
 
 

@@ -1,0 +1,127 @@
+"""The bundle's files say what is true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigParser
+from monai.bundle.config_item import ComponentLocator
+from monai.utils import optional_import
+
+import monai_denoiseg
+from monai_denoiseg.constants import CLASSES
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "denoiseg_2d"
+CONFIGS = ("train", "inference", "evaluate", "multi_gpu_train")
+# What a user is not meant to set: wiring, named as MONAI names it.
+WIRING = {"imports", "initialize", "run", "finalize", "handlers", "rank"}
+
+
+def load(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((BUNDLE / "configs" / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def walk(value: Any) -> Iterator[Any]:
+    yield value
+    for entry in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(entry)
+
+
+def user_keys(name: str) -> set[str]:
+    """Top-level keys with a plain value, or with a path made of another."""
+    found = set()
+    for key, value in load(name).items():
+        expression = isinstance(value, str) and value.startswith("$") and not re.match(r"\$@bundle_root \+ ", value)
+        if key not in WIRING and not expression and not isinstance(value, dict):
+            found.add(key)
+    return found
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_target_exists(name: str) -> None:
+    targets = {entry["_target_"] for entry in walk(load(name)) if isinstance(entry, dict) and "_target_" in entry}
+    missing = []
+    for target in targets:
+        if "." in target:
+            module, _, attribute = target.rpartition(".")
+            found = optional_import(module, name=attribute)[1]
+        else:
+            found = bool(ComponentLocator().get_component_module_name(target)) or hasattr(__import__("torch").utils.data, target)
+        if not found:
+            missing.append(target)
+    assert targets
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_reference_exists(name: str) -> None:
+    keys = set(load(name)) | (set(load("train")) if name == "multi_gpu_train" else set())
+    texts = [value for value in walk(load(name)) if isinstance(value, str) and value[:1] in "@$"]
+    references = {word for text in texts for word in re.findall(r"@(\w+)", text)}
+    assert references - keys == set()
+
+
+@pytest.mark.parametrize("name", ["train", "inference", "evaluate"])
+def test_every_key_is_used(name: str) -> None:
+    """A setting that nothing reads would be accepted without effect."""
+    config = load(name)
+    texts = [value for value in walk(config) if isinstance(value, str)]
+    used = {word for text in texts for word in re.findall(r"@(\w+)", text)}
+    asked_by_monai = {"network_def", "inferer", "evaluator", "dataset_dir", "device", "dataset", "bundle_root"}
+    assert set(config) - used - WIRING - asked_by_monai - {"train", "validate"} == set()
+
+
+@pytest.mark.parametrize("name", ["inference", "evaluate"])
+def test_shared_settings_agree_with_the_training(name: str) -> None:
+    """Instances must be cut out as they were when the threshold was chosen."""
+    train, other = load("train"), load(name)
+    assert {key: other[key] for key in ("min_size", "instance_rule", "fill_holes", "tta", "depth", "features")} == {
+        key: train[key] for key in ("min_size", "instance_rule", "fill_holes", "tta", "depth", "features")
+    }
+
+
+@pytest.mark.parametrize("name", ["train", "inference", "evaluate"])
+def test_every_user_key_is_documented(name: str) -> None:
+    readme = BUNDLE / "docs" / "README.md"
+    if not readme.is_file():
+        pytest.skip("no docs/README.md yet")
+    text = readme.read_text("utf-8")
+    assert sorted(key for key in user_keys(name) if f"`{key}`" not in text) == []
+
+
+def test_metadata() -> None:
+    parser = ConfigParser()
+    parser.read_meta(f=str(BUNDLE / "configs" / "metadata.json"))
+    metadata = parser.get("_meta_")
+    outputs = metadata["network_data_format"]["outputs"]["pred"]
+    names = list(outputs["channel_def"].values())
+    assert list(outputs["channel_def"]) == [str(i) for i in range(len(names))]
+    assert names[: len(CLASSES)] == list(CLASSES)
+    assert names[len(CLASSES) :] == ["denoised"]
+    assert outputs["num_channels"] == len(names)
+    assert metadata["version"] in metadata["changelog"]
+    assert metadata["required_packages_version"]["monai_denoiseg"] == monai_denoiseg.__version__
+
+
+def test_metadata_versions_are_those_tested_with() -> None:
+    metadata = load("metadata")
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", (BUNDLE.parents[1] / "constraints.txt").read_text("utf-8"), re.M))
+    pins = {name.lower(): version for name, version in pins.items()}
+    asked = {**metadata["required_packages_version"], "monai": metadata["monai_version"], "torch": metadata["pytorch_version"]}
+    asked["numpy"] = metadata["numpy_version"]
+    del asked["monai_denoiseg"]
+    assert asked == {name: pins.get(name) for name in asked}
+
+
+def test_the_overlay_replaces_only_what_is_there() -> None:
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE / "configs" / f"{name}.json") for name in ("train", "multi_gpu_train")])
+    assert parser["network"]["_target_"] == "torch.nn.parallel.DistributedDataParallel"
+    assert parser["validate"]["dataloader"]["sampler"] == "@validate#sampler"
+    assert parser["validate"]["dataloader"]["dataset"] == "@validate#dataset"

@@ -1,0 +1,60 @@
+"""The demo from simulation to report, very small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import monai_denoiseg.demo
+from monai_denoiseg.data import write_simulated
+from monai_denoiseg.demo import run_demo
+
+TINY = {
+    "features": 4,
+    "depth": 1,
+    "patch_size": [16, 16],
+    "batch_size": 4,
+    "steps_per_epoch": 3,
+    "max_epochs": 2,
+    "val_interval": 1,
+    "tta": False,
+}
+
+
+@pytest.fixture
+def few_small_images(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The demo simulates 72 images of 128 x 128: here they are 8 of 40 x 40."""
+    asked: list[dict[str, Any]] = []
+
+    def small(folder: Path, n_images: int, n_labelled: int, seed: int) -> Path:
+        asked.append({"n_images": n_images, "n_labelled": n_labelled, "seed": seed})
+        return write_simulated(folder, n_images=4, n_labelled=min(n_labelled, 4), shape=(40, 40), seed=seed)
+
+    monkeypatch.setattr(monai_denoiseg.demo, "write_simulated", small)
+    return asked
+
+
+def test_demo(tmp_path: Path, few_small_images: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "mine.txt").write_text("kept")
+    report = run_demo(tmp_path / "demo", 5, TINY)
+    assert (tmp_path / "demo.1" / "mine.txt").read_text() == "kept"
+    assert report == tmp_path / "demo" / "report.html"
+    text = report.read_text("utf-8")
+    assert text.lstrip().lower().startswith("<!doctype html")
+    assert "data:image/png;base64," in text
+    assert few_small_images[0]["seed"] != few_small_images[1]["seed"], "tested on images not seen in training"
+    assert few_small_images[1]["n_labelled"] == few_small_images[1]["n_images"]
+    run = tmp_path / "demo" / "run"
+    metrics = json.loads((run / "evaluation" / "metrics.json").read_text())
+    assert metrics["n_images"] == 4
+    assert len(list((run / "predictions").glob("*_instances.tif"))) == 4
+    settings = json.loads((run / "settings.json").read_text())["settings"]
+    assert (settings["seed"], settings["max_epochs"]) == (5, 2)
+    out = capsys.readouterr().out
+    assert f"AP {metrics['ap']:.3f}" in out
+    assert f"PSNR {metrics['psnr_input']:.1f} dB -> {metrics['psnr']:.1f} dB" in out
+    assert str(report) in out

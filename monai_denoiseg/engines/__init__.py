@@ -5,15 +5,13 @@ from .bundle import (
     bundle_root,
     calibrate,
     check_keys,
-    count_data,
     decision_threshold,
     explain_errors,
     first_cause,
-    labelled_flags,
     load_weights,
-    training_data,
     user_settings,
 )
+from .datalists import count_data, labelled_flags, training_data
 from .evaluator import DenoiSegEvaluator
 from .inferer import DenoiSegInferer, Tile, tiles
 from .precision import Precision, cpu_gains_from_bf16

@@ -1,4 +1,4 @@
-"""What a bundle's configuration calls instead of holding logic: checked keys, data lists, weights, calibration."""
+"""What a bundle's configuration calls instead of holding logic: checked keys, weights, calibration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,14 +15,11 @@ import torch
 from monai.bundle import ConfigWorkflow, ReferenceResolver
 from torch import nn
 
-from ..checks import check_int, check_option, suggest
-from ..data import count_labelled, folder_datalist, split_datalist, write_simulated
-from ..handlers.files import is_main_process, of_all_processes, save_atomically
-from ..transforms import KeepLabels
+from ..checks import check_option, suggest
+from ..handlers.files import is_main_process, save_atomically
 
 logger = logging.getLogger(__name__)
 
-SIMULATED = "simulated"
 METRICS = ("ap", "seg")
 
 
@@ -155,69 +152,6 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float))
 
 
-def training_data(
-    dataset_dir: str | Path,
-    output_dir: str | Path,
-    *,
-    validation_dir: str | Path | None = None,
-    validation_fraction: float = 0.15,
-    n_labels: int | None = None,
-    axes: str | None = None,
-    spatial_dims: int = 2,
-    seed: int = 0,
-) -> dict[str, list[dict[str, str]]]:
-    """List the images to train and to validate on, checked before any work is done.
-
-    Args:
-        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated,
-            written to ``output_dir/simulated``.
-        output_dir: folder of the run.
-        validation_dir: a second such folder; None takes a part of ``dataset_dir``.
-        validation_fraction: that part, in [0, 1).
-        n_labels: hide all training labels but this many (for experiments); None keeps all.
-        axes: axes of TIFF images, see :class:`~monai_denoiseg.data.TiffReader`.
-        spatial_dims: of the simulated images.
-        seed: of split, choice and simulation.
-
-    Returns:
-        ``{"training": items, "validation": items}``.
-
-    Raises:
-        FileNotFoundError: for a missing or empty folder.
-        ValueError: for labels without image, shapes that differ, or no validation image.
-
-    >>> import tempfile
-    >>> from monai_denoiseg.data import write_simulated
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     data = write_simulated(f"{folder}/data", n_images=6, n_labelled=4, shape=(32, 32))
-    ...     parts = training_data(data, folder, validation_fraction=0.5, n_labels=1)
-    >>> count_data(**parts)
-    {'train': 3, 'train_labelled': 1, 'validation': 3, 'validation_labelled': 2}
-    """
-    if str(dataset_dir) == SIMULATED:
-        size = {2: (128, 128), 3: (16, 96, 96)}[spatial_dims]
-        dataset_dir = Path(output_dir) / SIMULATED
-        if is_main_process():
-            write_simulated(dataset_dir, n_images=60, n_labelled=8, shape=size, seed=seed)
-        of_all_processes(None)  # wait for the one that writes
-    items = folder_datalist(dataset_dir, axes=axes)
-    if validation_dir is None:
-        training, validation = split_datalist(items, validation_fraction, seed)
-    else:
-        training, validation = items, folder_datalist(validation_dir, axes=axes)
-    if not validation:
-        raise ValueError(
-            f"{dataset_dir}: no image is left for validation; give more images, `validation_fraction` > 0 or `validation_dir`"
-        )
-    if n_labels is not None:
-        if check_int("n_labels", n_labels, 0) > count_labelled(training):
-            raise ValueError(f"`n_labels` is {n_labels}, but only {count_labelled(training)} training images are labelled")
-        training = KeepLabels(n_labels, seed=seed)(training)
-    for name, part in (("training", training), ("validation", validation)):
-        logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
-    return {"training": training, "validation": validation}
-
-
 def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
     """Load ``model.pt`` into a network.
 
@@ -302,33 +236,3 @@ def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str,
     metrics: dict[str, float] = dict(evaluator.state.metrics)
     logger.info("%s: %s", model_file, ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     return metrics
-
-
-def labelled_flags(items: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """For each item whether it is labelled.
-
-    Args:
-        items: data list or data set; an item is labelled if its ``labelled`` entry says so, else if it has a ``label``.
-
-    >>> labelled_flags([{"image": "a", "label": "b"}, {"image": "c"}, {"labelled": False, "label": "d"}])
-    [True, False, False]
-    """
-    return [bool(item.get("labelled", "label" in item)) for item in items]
-
-
-def count_data(training: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Number of images and of labelled ones, for the record of a run.
-
-    Args:
-        training: data list.
-        validation: data list.
-
-    >>> count_data([{"image": "a", "label": "b"}, {"image": "c"}], [{"image": "d"}])
-    {'train': 2, 'train_labelled': 1, 'validation': 1, 'validation_labelled': 0}
-    """
-    return {
-        "train": len(training),
-        "train_labelled": sum(labelled_flags(training)),
-        "validation": len(validation),
-        "validation_labelled": sum(labelled_flags(validation)),
-    }

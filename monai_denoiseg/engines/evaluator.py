@@ -39,9 +39,8 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         >>> from monai_denoiseg.networks import DenoiSegNet
         >>> from monai_denoiseg.transforms import BlindSpot
         >>> batch = {"image": torch.rand(1, 1, 16, 16), "label": torch.zeros(1, 1, 16, 16, dtype=torch.int64)}
-        >>> evaluator = DenoiSegEvaluator(
-        ...     "cpu", [batch], DenoiSegNet(2, depth=1, features=4), DenoiSegInferer(), BlindSpotBatch(BlindSpot()),
-        DenoiSegLoss() ... )
+        >>> net, prepare_batch = DenoiSegNet(2, depth=1, features=4), BlindSpotBatch(BlindSpot())
+        >>> evaluator = DenoiSegEvaluator("cpu", [batch], net, DenoiSegInferer(), prepare_batch, DenoiSegLoss())
         >>> evaluator.run()
         >>> sorted(evaluator.state.metrics)
         ['denoising', 'loss', 'segmentation']

@@ -35,13 +35,12 @@ class FilePredictor(Evaluator):
     Example:
         >>> from monai_denoiseg.engines import DenoiSegInferer
         >>> from monai_denoiseg.networks import DenoiSegNet
-        >>> items = [{"image": torch.rand(1, 20, 30)}, {"image": torch.rand(3, 20, 30)}]
+        >>> items = [{"image": torch.rand(1, 8, 8)}, {"image": torch.rand(3, 8, 8)}]
         >>> predictor = FilePredictor("cpu", items, DenoiSegNet(2, depth=1, features=4), DenoiSegInferer(), lambda item: item)
         >>> predictor.run()
         Traceback (most recent call last):
             ...
-        RuntimeError: 1 of 2 files failed: item 1: the network takes (batch, 1 channel(s), 2 spatial axes), got shape [1, 3, 20,
-            30]
+        RuntimeError: 1 of 2 files failed: item 1: the network takes (batch, 1 channel(s), 2 spatial axes), got shape [1, 3, 8, 8]
     """
 
     def __init__(

@@ -140,6 +140,6 @@ class DenoiSegTrainer(SupervisedTrainer):
             if bad
             else "the images are finite: lower `learning_rate` or set `amp` to 'off'"
         )
-        values = ", ".join(f"{name} {float(getattr(parts, field)):g}" for name, field in PARTS.items())
+        values = ", ".join(f"{name} {float(getattr(parts, field).detach()):g}" for name, field in PARTS.items())
         where = f"epoch {self.state.epoch}, iteration {self.state.iteration}"
         raise FloatingPointError(f"the loss is not finite at {where} ({values}); {cause}. The last checkpoint is kept.")

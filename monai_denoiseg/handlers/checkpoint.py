@@ -7,13 +7,14 @@ import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
+from ..checks import check_range
 from .files import is_main_process, of_all_processes, save_atomically, set_aside
 
 logger = logging.getLogger(__name__)
@@ -47,24 +48,49 @@ def selection_score(metrics: Mapping[str, float]) -> tuple[str, float]:
     )
 
 
+class Best(NamedTuple):
+    """What is known of the best validation.
+
+    Attributes:
+        name: what is compared, see :func:`selection_score`.
+        top: the highest score so far.
+        score: the score of the saved network, at most the tolerance below ``top``.
+        denoising: its denoising loss.
+    """
+
+    name: str
+    top: float
+    score: float
+    denoising: float
+
+
 class BestCheckpoint:
     """Keep the network of the best validation as one flat state dict (weights, normalisation, threshold).
+
+    The score is that of :func:`selection_score`. Networks whose AP is within ``tolerance`` of the highest so far count as equally
+    good, and of these the one that denoises best is kept: the AP of a few hundred objects wavers by more than that from validation
+    to validation, and early in a training, when it is sometimes highest, the denoised images are still poor.
 
     Args:
         path: ``model.pt``. A file of an earlier run is set aside, not overwritten.
         network: the network (a distributed wrapper is taken off).
+        tolerance: AP differences up to this are no differences, in [0, 1]; 0 where denoising is not trained.
+
+    Raises:
+        ValueError: when ``tolerance`` is out of range.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     best = BestCheckpoint(Path(folder) / "model.pt", nn.Linear(1, 1))
-        ...     [best.update({"ap": ap}) for ap in (0.5, 0.4, 0.6)]
-        [True, False, True]
+        ...     best = BestCheckpoint(Path(folder) / "model.pt", nn.Linear(1, 1), tolerance=0.02)
+        ...     [best.update({"ap": ap, "denoising": d}) for ap, d in [(0.5, 0.3), (0.49, 0.2), (0.4, 0.1), (0.6, 0.3)]]
+        [True, True, False, True]
     """
 
-    def __init__(self, path: str | Path, network: nn.Module) -> None:
+    def __init__(self, path: str | Path, network: nn.Module, tolerance: float = 0.0) -> None:
         self.path, self.network = Path(path), network
-        self.best: tuple[str, float] | None = None
+        self.tolerance = check_range("ap_tolerance", tolerance, 0, 1)
+        self.best: Best | None = None
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator, after the handlers that measure."""
@@ -77,15 +103,27 @@ class BestCheckpoint:
             metrics: ``state.metrics`` of the evaluator.
         """
         name, score = selection_score(metrics)
-        if self.best is not None and self.best[0] == name and (score <= self.best[1] or math.isnan(score)):
-            return False
+        new = Best(name, score, score, metrics.get("denoising", math.inf))
+        if self.best is not None and self.best.name == name:
+            top = max((t for t in (self.best.top, score) if not math.isnan(t)), default=math.nan)
+            self.best, new = self.best._replace(top=top), new._replace(top=top)
+            if not self._is_better(new, self.best):
+                return False
         if is_main_process():
             if self.best is None:
                 set_aside(self.path)
             save_atomically(getattr(self.network, "module", self.network).state_dict(), self.path)
-            logger.info("new best %s %.4f: saved %s", name, abs(score), self.path)
-        self.best = (name, score)
+            logger.info("best so far, %s %.4f: saved %s", name, abs(score), self.path)
+        self.best = new
         return True
+
+    def _is_better(self, new: Best, saved: Best) -> bool:
+        floor = new.top - (self.tolerance if new.name == "ap" else 0)
+        if not new.score >= floor:
+            return False
+        if saved.score >= floor and self.tolerance and new.name == "ap":
+            return new.denoising < saved.denoising
+        return new.score > saved.score or not saved.score >= floor
 
 
 class LastCheckpoint:
@@ -157,7 +195,7 @@ class LastCheckpoint:
             part.load_state_dict(state[name])
         engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
         if self.best is not None and state["best"] is not None:
-            self.best.best = tuple(state["best"])
+            self.best.best = Best(*state["best"])
         rank = torch.distributed.get_rank() if torch.distributed.is_available() and torch.distributed.is_initialized() else 0
         if rank < len(state["rng"]):
             restore_rng(state["rng"][rank])
@@ -168,7 +206,7 @@ class LastCheckpoint:
         if not is_main_process():
             return
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
-        best = self.best.best if self.best is not None else None
+        best = list(self.best.best) if self.best is not None and self.best.best is not None else None
         state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": best, "rng": rng}
         save_atomically(state, self.path)
 

@@ -152,6 +152,7 @@ def test_each_rank_gets_its_own_random_numbers_back(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
     engine = Engine(lambda engine, batch: None)
+    engine.state.max_epochs = 3
     last._start(engine)
     assert torch.equal(torch.rand(3), wanted)
 
@@ -172,3 +173,27 @@ def test_random_numbers_of_every_source_come_back(tmp_path: Path) -> None:
     wanted = draw()
     restore_rng(torch.load(tmp_path / "rng.pt", weights_only=True))
     assert draw() == wanted
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "kept"),
+    [(0.02, 3), (0.0, 0), (0.01, 2)],
+)
+def test_within_the_tolerance_the_better_denoiser_is_kept(tmp_path: Path, tolerance: float, kept: int) -> None:
+    """A slow rule over all validations at once: among those near the top, the lowest denoising loss."""
+    rows = [(0.740, 0.563), (0.713, 0.559), (0.735, 0.558), (0.722, 0.556), (0.690, 0.550)]
+    near = [i for i, (ap, _) in enumerate(rows) if ap >= 0.740 - tolerance]
+    assert min(near, key=lambda i: rows[i][1]) == kept
+    network = nn.Linear(1, 1)
+    best = BestCheckpoint(tmp_path / "model.pt", network, tolerance=tolerance)
+    for number, (ap, denoising) in enumerate(rows):
+        nn.init.constant_(network.bias, number)
+        best.update({"ap": ap, "denoising": denoising})
+    assert float(torch.load(tmp_path / "model.pt")["bias"]) == kept
+
+
+def test_a_new_top_leaves_a_saved_network_behind(tmp_path: Path) -> None:
+    best = BestCheckpoint(tmp_path / "model.pt", nn.Linear(1, 1), tolerance=0.02)
+    assert [best.update({"ap": ap, "denoising": d}) for ap, d in [(0.60, 0.5), (0.59, 0.4), (0.615, 0.6)]] == [True, True, True]
+    with pytest.raises(ValueError, match="`ap_tolerance` must be in"):
+        BestCheckpoint(tmp_path / "model.pt", nn.Linear(1, 1), tolerance=-1)

@@ -142,6 +142,7 @@ class LastCheckpoint:
 
     Raises:
         FileNotFoundError: when ``resume`` is set, but there is no file.
+        ValueError: (when the training starts) if the file is of a training of another length.
 
     Example:
         >>> import tempfile
@@ -191,6 +192,11 @@ class LastCheckpoint:
                 set_aside(self.path)
             return
         state = torch.load(self.path, map_location="cpu", weights_only=True)
+        if state["max_epochs"] != engine.state.max_epochs:
+            raise ValueError(
+                f"{self.path} is of a training of {state['max_epochs']} epochs, its learning rate was scheduled for that; "
+                f"resume with `max_epochs` {state['max_epochs']}, got {engine.state.max_epochs}"
+            )
         for name, part in self._parts(engine).items():
             part.load_state_dict(state[name])
         engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
@@ -207,7 +213,8 @@ class LastCheckpoint:
             return
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts(engine).items()}
         best = list(self.best.best) if self.best is not None and self.best.best is not None else None
-        state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": best, "rng": rng}
+        state |= {name: getattr(engine.state, name) for name in ("epoch", "iteration", "max_epochs")}
+        state |= {"best": best, "rng": rng}
         save_atomically(state, self.path)
 
 

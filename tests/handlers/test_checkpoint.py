@@ -152,7 +152,7 @@ def test_each_rank_gets_its_own_random_numbers_back(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
     engine = Engine(lambda engine, batch: None)
-    engine.state.max_epochs = 3
+    engine.state.max_epochs = 1
     last._start(engine)
     assert torch.equal(torch.rand(3), wanted)
 
@@ -197,3 +197,16 @@ def test_a_new_top_leaves_a_saved_network_behind(tmp_path: Path) -> None:
     assert [best.update({"ap": ap, "denoising": d}) for ap, d in [(0.60, 0.5), (0.59, 0.4), (0.615, 0.6)]] == [True, True, True]
     with pytest.raises(ValueError, match="`ap_tolerance` must be in"):
         BestCheckpoint(tmp_path / "model.pt", nn.Linear(1, 1), tolerance=-1)
+
+
+def test_resuming_a_training_of_another_length_is_refused(tmp_path: Path) -> None:
+    """The learning-rate schedule of the file ends at its own last epoch."""
+    network = nn.Linear(1, 1)
+    optimizer = torch.optim.Adam(network.parameters())
+    trainer = Engine(lambda engine, batch: None)
+    LastCheckpoint(tmp_path / "last.pt", network, optimizer).attach(trainer)
+    trainer.run([0], max_epochs=2)
+    longer = Engine(lambda engine, batch: None)
+    LastCheckpoint(tmp_path / "last.pt", network, optimizer, resume=True).attach(longer)
+    with pytest.raises(ValueError, match="resume with `max_epochs` 2, got 5"):
+        longer.run([0], max_epochs=5)

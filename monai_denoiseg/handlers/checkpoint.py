@@ -68,7 +68,7 @@ class BestCheckpoint:
     """Keep the network of the best validation as one flat state dict (weights, normalisation, threshold).
 
     The score is that of :func:`selection_score`. Networks whose AP is within ``tolerance`` of the highest so far count as equally
-    good, and of these the one that denoises best is kept: the AP of a few hundred objects wavers by more than that from validation
+    good, and of these the one that denoises best is kept: the AP of a few hundred objects wavers more than that from validation
     to validation, and early in a training, when it is sometimes highest, the denoised images are still poor.
 
     Args:

@@ -86,6 +86,10 @@ def test_code_of_the_bundle_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "output" / "evaluation" / "metrics.json").is_file()
 
 
+def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_page(DOCS.parent / "README.md", tmp_path, monkeypatch)
+
+
 def test_every_page_is_run() -> None:
     run = {"index", "data", "training", "inference", "python", "methods", "performance"}
     assert {page.stem for page in DOCS.glob("*.md")} == run

@@ -125,3 +125,16 @@ def test_the_overlay_replaces_only_what_is_there() -> None:
     assert parser["network"]["_target_"] == "torch.nn.parallel.DistributedDataParallel"
     assert parser["validate"]["dataloader"]["sampler"] == "@validate#sampler"
     assert parser["validate"]["dataloader"]["dataset"] == "@validate#dataset"
+
+
+@pytest.mark.parametrize(("given", "spatial_dims", "meant"), [(48, 2, (48, 48)), ([32, 48], 2, (32, 48)), (16, 3, (16, 16, 16))])
+def test_patch_size_may_be_one_number(given: int | list[int], spatial_dims: int, meant: tuple[int, ...]) -> None:
+    parser = ConfigParser(load("train") | {"patch_size": given, "spatial_dims": spatial_dims})
+    assert parser.get_parsed_content("train#collate").patch_size == meant
+
+
+def test_patch_size_of_the_wrong_length_is_said() -> None:
+    parser = ConfigParser(load("train") | {"patch_size": [64]})
+    with pytest.raises(RuntimeError) as caught:
+        parser.get_parsed_content("train#collate")
+    assert "`patch_size` needs one value or 2 values" in str(monai_denoiseg.engines.first_cause(caught.value))

@@ -119,7 +119,8 @@ def main() -> None:
         "labels": args.labels,
         "seed": args.seed,
         "alpha": args.alpha,
-        "settings": trained["settings"],
+        # Folders say nothing about the result.
+        "settings": {key: value for key, value in trained["settings"].items() if not key.endswith("_dir")},
     }
     print("recorded in", record(name, result, args.results))
     print(json.dumps(result))

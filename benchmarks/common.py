@@ -44,14 +44,14 @@ def record(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:
     return path
 
 
-def run_bundle(config: str, log: Path, **overrides: Any) -> None:
-    """Run a configuration of the 2D bundle as a user does, in a process of its own.
+def run_bundle(config: str, log: Path, bundle: str = "denoiseg_2d", **overrides: Any) -> None:
+    """Run a configuration of a bundle as a user does, in a process of its own.
 
     Raises:
         RuntimeError: with the end of the log when it fails.
     """
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
-    command += ["--config_file", str(bundle_folder("denoiseg_2d") / "configs" / f"{config}.json")]
+    command += ["--config_file", str(bundle_folder(bundle) / "configs" / f"{config}.json")]
     for key, value in overrides.items():
         command += [f"--{key}", str(value)]
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 from monai_denoiseg.checks import check_option
 
 RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
-BUNDLES = ("denoiseg_2d",)
+BUNDLES = ("denoiseg_2d", "denoiseg_3d")
 
 
 def bundle_folder(name: str) -> Path:

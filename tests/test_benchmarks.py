@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
+import tifffile
+
 from monai_denoiseg.data import write_simulated
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -58,3 +62,55 @@ def test_missing_data_is_said(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "no folder dev-train/images" in done.stderr
+
+
+TINY_3D = ["depth=1", "features=4", "steps_per_epoch=1", "max_epochs=1", "patch_size=[8, 16, 16]", "tta=False"]
+
+
+def test_fewshot_bbbc050(tmp_path: Path) -> None:
+    for part, embryos in (("dev-train", range(1, 5)), ("dev-test", range(5, 6))):
+        folder = write_simulated(
+            tmp_path / "data" / part, n_images=2 * len(embryos), n_labelled=2 * len(embryos), shape=(11, 20, 24)
+        )
+        (folder / "labels").rename(folder / "masks")
+        names = [f"Emb{embryo:02d}_{time}.tif" for embryo in embryos for time in ("t301", "t501")]
+        for sub in ("images", "masks"):
+            for path, name in zip(sorted((folder / sub).glob("*.tif")), names, strict=True):
+                path.rename(path.with_name(name))
+    folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    result = run("fewshot_bbbc050", *folders, "--every_slice", "5", "--set", *TINY_3D)
+    assert {"ap", "seg", "train_seconds"} <= result.keys()
+    assert result["n_images"] == 2
+    assert result["settings"]["spacing"] == [1.75, 0.8, 0.8]
+    assert len(set(result["labelled"]) | set(result["validation"])) == 4
+    work = next((tmp_path / "work").iterdir()) / "data" / "train"
+    assert len(list((work / "images").iterdir())) == 8
+    labels = [tifffile.imread(path) for path in (work / "labels").iterdir()]
+    assert [[bool((plane >= 0).any()) for plane in label].index(True) for label in labels] == [2, 2]
+    assert [sum(bool((plane >= 0).any()) for plane in label) for label in labels] == [2, 2]
+
+
+def test_medical_ct(tmp_path: Path) -> None:
+    rng, folder = np.random.default_rng(0), tmp_path / "data" / "medical_ct_aorta"
+    folder.mkdir(parents=True)
+    affine = np.array([[-1.5, 0, 0, 10], [0, 1.4, 0.1, -3], [0, 0, 2.5, 7], [0, 0, 0, 1]])
+    label = np.zeros((20, 22, 14), np.uint8)
+    label[4:9, 5:9], label[12:17, 10:16, 2:12] = 1, 2
+    nibabel.save(
+        nibabel.Nifti1Image((100 * label + rng.normal(0, 20, label.shape)).astype(np.int16), affine), folder / "ct.nii.gz"
+    )
+    nibabel.save(nibabel.Nifti1Image(label, affine), folder / "seg_aorta1_T12_2.nii.gz")
+    folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    steps = ["--max_epochs", "1", "--steps_per_epoch", "1"]
+    result = run("medical", *folders, *steps, "--case", "ct", "--slices", "3", "--set", *TINY_3D)
+    assert result["same_geometry"] is True
+    assert len(result["annotated"]) == 3
+    assert {"dice", "dice_aorta", "dice_T12"} <= result.keys()
+    assert result["outputs"] == ["ct_classes.nii.gz", "ct_denoised.nii.gz"]
+    run_folder = next((tmp_path / "work").iterdir())
+    train, test = (
+        np.asarray(nibabel.load(run_folder / "data" / part / "labels" / "ct.nii.gz").dataobj) for part in ("train", "test")
+    )
+    assert not ((train != 255) & (test != 255)).any(), "no voxel is both trained on and scored"
+    np.testing.assert_array_equal(np.where(train != 255, train, test), label)
+    assert (run_folder / "report.html").is_file()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from monai_denoiseg.data.batches import LabelBalancedBatchSampler, PatchCollate
 from monai_denoiseg.data.datalist import count_labelled, folder_datalist, inference_datalist, split_datalist
+from monai_denoiseg.data.labels import label_to_int
+from monai_denoiseg.data.lazy import LazyImage, can_stream, open_lazy
 from monai_denoiseg.data.load import LoadItemd
-from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_shape, label_to_int, split_name
+from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_layout, image_shape, split_name
 from monai_denoiseg.data.save import SavePredictiond, smallest_label_type
 from monai_denoiseg.data.simulate import SimulatedNuclei, simulate_nuclei, write_simulated
+from monai_denoiseg.data.sinks import OmeZarrSink, TiffSink, open_sink
 from monai_denoiseg.data.statistics import intensity_statistics
 from monai_denoiseg.data.tiff import TiffReader, TiffWriter
 
@@ -15,18 +18,25 @@ __all__ = [
     "SUPPORTED_SUFFIXES",
     "FileReader",
     "LabelBalancedBatchSampler",
+    "LazyImage",
     "LoadItemd",
+    "OmeZarrSink",
     "PatchCollate",
     "SavePredictiond",
     "SimulatedNuclei",
     "TiffReader",
+    "TiffSink",
     "TiffWriter",
+    "can_stream",
     "count_labelled",
     "folder_datalist",
+    "image_layout",
     "image_shape",
     "inference_datalist",
     "intensity_statistics",
     "label_to_int",
+    "open_lazy",
+    "open_sink",
     "simulate_nuclei",
     "smallest_label_type",
     "split_datalist",

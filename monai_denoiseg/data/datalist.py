@@ -7,34 +7,46 @@ import os
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from monai_denoiseg.checks import check_range
-from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, image_shape, split_name
+from monai_denoiseg.data.arrays import ZARR_SUFFIXES
+from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, image_layout, split_name
 
-Item = dict[str, str]
+Item = dict[str, Any]
 
 
 def folder_datalist(
-    dataset_dir: str | os.PathLike, images: str = "images", labels: str = "labels", clean: str = "clean", axes: str | None = None
+    dataset_dir: str | os.PathLike,
+    images: str = "images",
+    labels: str = "labels",
+    clean: str = "clean",
+    axes: str | None = None,
+    spatial_dims: int | None = None,
 ) -> list[Item]:
     """List the images of a folder with the labels and clean references that exist, paired by file stem.
 
     An image without a label file is unlabelled: its item has no ``"label"``. Hidden files and files of other
-    formats are passed over.
+    formats are passed over. A file of several images along time becomes as many items, with ``"frame": i``; its label and clean
+    reference have the same frames (one that is not annotated holds the ignore value everywhere).
 
     Args:
         dataset_dir: folder with the subfolders below; without a subfolder ``images`` its own image files are taken.
         images: subfolder of the images.
-        labels: subfolder of the instance labels; may be missing, and may be called ``masks``.
+        labels: subfolder of the labels; may be missing, and may be called ``masks``.
         clean: subfolder of clean references; may be missing.
-        axes: axes of TIFF images, see :class:`TiffReader`.
+        axes: axes of TIFF and other images, see :class:`FileReader`.
+        spatial_dims: spatial axes of an image, 2 or 3; what other axes mean follows from it, see
+            :func:`~monai_denoiseg.data.axes.arrange`. ``None``: what the files suggest, and none holds several images.
 
     Returns:
-        Items ``{"image": path, "label": path?, "clean": path?}`` sorted by stem.
+        Items ``{"image": path, "label": path?, "clean": path?, "frame": int?}`` sorted by stem and frame.
 
     Raises:
         FileNotFoundError: when the folder is missing or holds no image.
-        ValueError: for two images or labels of one stem, a label without image, or shapes that do not match.
+        ValueError: for two images or labels of one stem, a label without image, axes that do not say enough, or shapes or
+            numbers of frames that do not match.
 
     >>> import tempfile, tifffile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -61,28 +73,42 @@ def folder_datalist(
             if stem not in items:
                 raise ValueError(f"{key} {path} has no image: there is no {stem!r} in {images_dir} (files are paired by stem)")
             items[stem][key] = str(path)
-    for item in items.values():
-        _check_shapes(item, axes)
-    return [items[stem] for stem in sorted(items)]
+    return [item for stem in sorted(items) for item in _one_for_each_frame(items[stem], axes, spatial_dims)]
 
 
-def _check_shapes(item: Item, axes: str | None) -> None:
+def _one_for_each_frame(item: Item, axes: str | None, spatial_dims: int | None) -> list[Item]:
+    """Check that the files of an item fit, and make an item of each of their frames."""
     others = [key for key in ("label", "clean") if key in item]
-    if not others:
-        return
-    shape = image_shape(item["image"], axes)
-    spatial_axes = None if axes is None else axes.upper().translate({ord("C"): None, ord("S"): None})
+    if not others and spatial_dims is None:
+        return [item]
+    layout = image_layout(item["image"], axes, spatial_dims)
+    expected = expected_axes(spatial_dims, layout.frames > 0)
     for key in others:
-        other = image_shape(item[key], spatial_axes if key == "label" else axes)
-        if other != shape:
-            raise ValueError(f"{key} {item[key]} has shape {other}, but image {item['image']} has {shape}")
+        if key == "label":
+            other = image_layout(item[key], without_channel(axes), spatial_dims, expected)
+        else:
+            other = image_layout(item[key], axes, spatial_dims, expected if layout.frames else None)
+        if other.shape != layout.shape:
+            raise ValueError(shape_mismatch(key, item[key], other.shape, item["image"], layout.shape))
+        if other.frames != layout.frames:
+            raise ValueError(
+                f"{key} {item[key]} holds {_images(other.frames)}, but image {item['image']} holds {_images(layout.frames)}; "
+                "they need the same frames (a label marks a frame that is not annotated by the ignore value everywhere)"
+            )
+    return [{**item, "frame": i} for i in range(layout.frames)] if layout.frames else [item]
+
+
+def _images(frames: int) -> str:
+    return f"{frames} frames" if frames else "one image without frames"
 
 
 def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> list[Item]:
     """List the images to infer: a single file, or those of a folder (of its subfolder ``images`` where there is one).
 
+    A file of several images along time stays one item.
+
     Args:
-        path: file or folder.
+        path: file, Zarr folder, or folder of such.
         pattern: only files whose name matches, for instance ``"*_raw.tif"``.
 
     Returns:
@@ -100,7 +126,7 @@ def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> l
     ['a_raw.tif', 'b_raw.tif']
     """
     source = Path(path)
-    if source.is_file():
+    if source.is_file() or _is_zarr(source):
         if not split_name(source)[1]:
             raise ValueError(f"{source}: unsupported file format; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}")
         return [{"image": str(source)}]
@@ -113,18 +139,19 @@ def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> l
 
 
 def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, seed: int = 0) -> tuple[list[Item], list[Item]]:
-    """Split a data list by image into training and validation part.
+    """Split a data list by file into training and validation part.
 
-    Labelled and unlabelled items are spread over both parts in proportion. Each part gets a labelled item if there are two; a
-    single one goes to training. The split depends on the file names and the seed, not on the order of the list.
+    All frames of a file go to the same part: neighbours in time look alike. Labelled and unlabelled files are spread over both
+    parts in proportion. Each part gets a labelled file if there are two; a single one goes to training. The split depends on
+    the file names and the seed, not on the order of the list.
 
     Args:
-        items: items with key ``"image"``, and ``"label"`` where labelled.
+        items: items with key ``"image"``, and ``"label"`` where labelled; ``"frame"`` where a file holds several.
         validation_fraction: share of the validation part, in [0, 1).
         seed: seed of the draw.
 
     Returns:
-        ``(training, validation)``, each sorted by image; validation is empty for one item or fraction 0.
+        ``(training, validation)``, each sorted by image and frame; validation is empty for one file or fraction 0.
 
     Raises:
         ValueError: for a fraction outside [0, 1).
@@ -135,10 +162,12 @@ def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, see
     (7, 3, 3, 1)
     """
     check_range("validation_fraction", validation_fraction, 0, 1, open_high=True)
-    ordered = sorted(items, key=lambda item: str(item["image"]))
+    files: dict[str, list[Item]] = {}
+    for item in sorted(items, key=lambda item: (str(item["image"]), item.get("frame", 0))):
+        files.setdefault(str(item["image"]), []).append(item)
     draw = random.Random(seed)
-    labelled = [i for i, item in enumerate(ordered) if "label" in item]
-    unlabelled = [i for i, item in enumerate(ordered) if "label" not in item]
+    labelled = [name for name, frames in files.items() if count_labelled(frames)]
+    unlabelled = [name for name, frames in files.items() if not count_labelled(frames)]
     draw.shuffle(labelled)
     draw.shuffle(unlabelled)
     n_labelled = n_unlabelled = 0
@@ -146,11 +175,13 @@ def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, see
         if len(labelled) > 1:
             n_labelled = min(max(round(validation_fraction * len(labelled)), 1), len(labelled) - 1)
         n_unlabelled = math.floor(validation_fraction * len(unlabelled) + 0.5)
-        if n_labelled + n_unlabelled == 0 and len(ordered) > 1:
+        if n_labelled + n_unlabelled == 0 and len(files) > 1:
             n_unlabelled = 1
         n_unlabelled = min(n_unlabelled, len(unlabelled) - (not labelled))
     chosen = {*labelled[:n_labelled], *unlabelled[: max(n_unlabelled, 0)]}
-    return [ordered[i] for i in range(len(ordered)) if i not in chosen], [ordered[i] for i in sorted(chosen)]
+    parts = ([name for name in files if name not in chosen], [name for name in files if name in chosen])
+    training, validation = ([item for name in part for item in files[name]] for part in parts)
+    return training, validation
 
 
 def count_labelled(items: Iterable[Item]) -> int:
@@ -173,12 +204,16 @@ def _existing_folder(path: str | os.PathLike) -> Path:
     return folder
 
 
+def _is_zarr(path: Path) -> bool:
+    return path.is_dir() and path.name.lower().endswith(ZARR_SUFFIXES)
+
+
 def _files_by_stem(folder: Path, pattern: str | None = None) -> dict[str, Path]:
     """Return the supported files of a folder by stem; two of one stem are an error."""
     files: dict[str, Path] = {}
     for path in sorted(folder.glob(pattern or "*")):
         stem, suffix = split_name(path)
-        if path.name.startswith(".") or not suffix or not path.is_file():
+        if path.name.startswith(".") or not suffix or not (path.is_file() or _is_zarr(path)):
             continue
         if stem in files:
             raise ValueError(f"{files[stem]} and {path} have the same stem {stem!r}: keep one, or rename it")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -9,35 +11,42 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import LoadImage, MapTransform
-from scipy import ndimage
 
-from monai_denoiseg.checks import check_option
-from monai_denoiseg.constants import IGNORE
-from monai_denoiseg.data.reader import FileReader, ignored_voxels, label_to_int
+from monai_denoiseg.checks import check_int, check_option, check_range
+from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.labels import instance_labels, semantic_labels
+from monai_denoiseg.data.nifti import NIFTI_SUFFIXES
+from monai_denoiseg.data.reader import FileReader, split_name
 
 
 class LoadItemd(MapTransform):
     """Load image, label and clean reference of an item ``{"image": path, "label": path?, "clean": path?}``.
 
     Images become float32 ``(C, [D,] H, W)``, the label int32 ``(1, [D,] H, W)`` with -1 where nothing is annotated (see
-    :func:`label_to_int`). An item without label stays without.
+    :func:`label_to_int`). An item without label stays without. An item with ``"frame": i`` is the i-th image along time of files
+    that hold several (see :func:`folder_datalist`); only that one is read. The item gets ``"spacing"``, the voxel size: a float32
+    tensor ``(spatial_dims,)`` in (Z)YX order and the file's unit, NaN on every axis when nobody tells it.
 
     Args:
         image_key: key of the image; must be in every item.
-        label_key: key of the instance labels.
+        label_key: key of the labels.
         other_keys: keys of further images of the same shape, such as the clean reference.
-        axes: axes of TIFF images, see :class:`TiffReader`. A label without channel axis uses them without the channel.
+        axes: axes of TIFF and other images, see :class:`FileReader`. A label without channel axis uses them without the channel.
         ignore_value: stored label value that means "not annotated", see :func:`label_to_int`.
         channels: channels every image must have, ``None`` for any.
-        spatial_dims: spatial axes every image must have, ``None`` for any. A last axis of length 1 beyond them is dropped.
-        binary_labels: a label of one value with several separate objects is a mask, not an instance label: ``"error"``
-            refuses it, ``"components"`` numbers its connected components (neighbours share a face), ``"keep"`` takes it as one
-            object.
+        spatial_dims: spatial axes every image must have, ``None`` for any; what other axes mean follows from it, see
+            :func:`~monai_denoiseg.data.axes.arrange`.
+        binary_labels: an instance label of one value with several separate objects is a mask: ``"error"`` refuses it,
+            ``"components"`` numbers its connected components (neighbours share a face), ``"keep"`` takes it as one object.
+        spacing: voxel size in (Z)YX order, one number for each spatial axis; wins over what the files say. For the item's
+            ``"spacing"`` only, the metadata of the image stay.
+        classes: names (or number) of the classes of semantic labels, in the order of their values, the first for background 0;
+            a label then holds these values or "not annotated". ``None``: instance labels.
 
     Raises:
         KeyError: for an item without image.
-        ValueError: for NaN or infinite intensities, shapes that do not match, the wrong number of channels or axes, labels
-            that are no integers or a mask.
+        ValueError: for NaN or infinite intensities, shapes that do not match, a NIfTI label that lies elsewhere than its image,
+            the wrong number of channels or axes, labels that are no integers, no class or a mask, and options out of range.
 
     >>> import tempfile, tifffile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -57,6 +66,8 @@ class LoadItemd(MapTransform):
         channels: int | None = None,
         spatial_dims: int | None = None,
         binary_labels: str = "error",
+        spacing: Sequence[float] | None = None,
+        classes: int | Sequence[str] | None = None,
     ) -> None:
         super().__init__([image_key, label_key, *other_keys], allow_missing_keys=True)
         self.image_key, self.label_key, self.other_keys = image_key, label_key, tuple(other_keys)
@@ -65,6 +76,8 @@ class LoadItemd(MapTransform):
         self.spatial_dims = spatial_dims
         self.binary_labels = check_option("binary_labels", binary_labels, ["error", "components", "keep"])
         self.axes = axes
+        self.spacing = _checked_spacing(spacing, spatial_dims)
+        self.n_classes, self.class_names = _checked_classes(classes)
         # float64 holds every label of up to 32 bits exactly; LoadImage would cut fractions off if asked for integers.
         self._load_image = LoadImage(image_only=True, dtype=np.float32, ensure_channel_first=True)
         self._load_label = LoadImage(image_only=True, dtype=np.float64, ensure_channel_first=True)
@@ -74,27 +87,27 @@ class LoadItemd(MapTransform):
         if self.image_key not in data:
             raise KeyError(f"item without {self.image_key!r}; it has {sorted(str(key) for key in data)}")
         item = dict(data)
+        frame = None if "frame" not in data else int(data["frame"])
         for key in (self.image_key, *self.other_keys):
             if key in item:
-                item[key] = self._image(str(data[key]))
+                item[key] = self._image(str(data[key]), frame, own_axes=key == self.image_key)
         if self.label_key in item:
-            item[self.label_key] = self._label(str(data[self.label_key]))
+            item[self.label_key] = self._label(str(data[self.label_key]), frame)
         for key in self.keys:
             self._check_same_shape(data, item, key)
+        item["spacing"] = self._spacing(item[self.image_key])
         return item
 
-    def _image(self, path: str) -> MetaTensor:
+    def _reader(self, axes: str | None, frame: int | None, **options: Any) -> FileReader:
+        return FileReader(axes, spatial_dims=self.spatial_dims, frame=frame, **options)
+
+    def _image(self, path: str, frame: int | None, own_axes: bool) -> MetaTensor:
+        unnamed = None if own_axes or frame is None else expected_axes(self.spatial_dims, True)
         # A reader given at the call raises its own errors; one given to the constructor hides them in "no suitable reader".
-        image: MetaTensor = self._flat(self._load_image(path, reader=FileReader(self.axes)))
+        image: MetaTensor = self._load_image(path, reader=self._reader(self.axes, frame, unnamed=unnamed))
         bad = int((~torch.isfinite(image.as_tensor())).sum())
         if bad:
             raise ValueError(f"image {path} holds {bad} values that are NaN or infinite; replace or crop them")
-        if self.spatial_dims is not None and image.ndim - 1 != self.spatial_dims:
-            shape = tuple(image.shape[1:])
-            raise ValueError(
-                f"image {path} has {image.ndim - 1} spatial axes {shape}, but `spatial_dims` is {self.spatial_dims}; "
-                "if its axes are misread, pass axes= (for instance axes='CYX')"
-            )
         if self.channels is not None and image.shape[0] != self.channels:
             n = image.shape[0]
             raise ValueError(
@@ -102,61 +115,71 @@ class LoadItemd(MapTransform):
             )
         return image
 
-    def _flat(self, image: MetaTensor) -> MetaTensor:
-        """A 2D NIfTI slice is often stored as (H, W, 1)."""
-        single = self.spatial_dims is not None and image.ndim - 1 == self.spatial_dims + 1 and image.shape[-1] == 1
-        return image[..., 0] if single else image
-
-    def _label(self, path: str) -> MetaTensor:
-        axes = None if self.axes is None else self.axes.upper().translate({ord("C"): None, ord("S"): None})
-        stored: MetaTensor = self._flat(self._load_label(path, reader=FileReader(axes, palette="index")))
+    def _label(self, path: str, frame: int | None) -> MetaTensor:
+        unnamed = expected_axes(self.spatial_dims, frame is not None)
+        reader = self._reader(without_channel(self.axes), frame, palette="index", unnamed=unnamed)
+        stored: MetaTensor = self._load_label(path, reader=reader)
         if stored.shape[0] != 1:
-            raise ValueError(
-                f"label {path} has {stored.shape[0]} channels; instance labels have one, with a number for each object"
-            )
-        values = stored.as_tensor().numpy()
-        labels = self._instances(values, str(stored.meta["dtype"]), f"label {path}")
+            kind = "class labels have one, with a class" if self.n_classes else "instance labels have one, with a number"
+            each = "voxel" if self.n_classes else "object"
+            raise ValueError(f"label {path} has {stored.shape[0]} channels; {kind} for each {each}")
+        values, dtype, name = stored.as_tensor().numpy(), str(stored.meta["dtype"]), f"label {path}"
+        if self.n_classes:
+            labels = semantic_labels(values, dtype, self.n_classes, self.class_names, self.ignore_value, name)
+        else:
+            labels = instance_labels(values, dtype, self.ignore_value, self.binary_labels, name)
         return MetaTensor(torch.from_numpy(np.ascontiguousarray(labels)), meta=stored.meta)
 
-    def _instances(self, stored: np.ndarray, dtype: str, name: str) -> np.ndarray:
-        """Return int32 labels ``(1, [D,] H, W)``, after a look whether they are a mask."""
-        labels = label_to_int(stored, dtype, self.ignore_value, name)
-        ignored = ignored_voxels(stored, dtype)
-        if self.ignore_value is None and np.dtype(dtype).kind == "u" and ignored.any() and (stored[~ignored] == 0).any():
-            labels = self._mask_of_largest(stored, labels, ignored, name)
-        if not _is_mask(labels) or self.binary_labels == "keep":
-            return labels
-        components, count = ndimage.label(labels[0] == 1)
-        if self.binary_labels == "components":
-            return np.where(labels == IGNORE, IGNORE, components[None]).astype(np.int32)
-        if count > 1:
-            raise ValueError(f"{name} holds one value in {count} separate pieces, as a mask does; {_MASK_HELP}")
-        return labels
-
-    def _mask_of_largest(self, stored: np.ndarray, labels: np.ndarray, ignored: np.ndarray, name: str) -> np.ndarray:
-        """Take 0 and 255 alone for a mask: they could be background and "not annotated", but hardly ever are."""
-        if stored[~ignored].any():
-            return labels
-        largest = int(stored.max())
-        if self.binary_labels == "error":
-            raise ValueError(
-                f"{name} holds only 0 and {largest}, as a mask does; {_MASK_HELP}. "
-                f"If {largest} marks what is not annotated, pass ignore_value={largest}"
-            )
-        return ignored.astype(np.int32)
+    def _spacing(self, image: MetaTensor) -> torch.Tensor:
+        dims = image.ndim - 1
+        known = self.spacing if self.spacing is not None else image.meta.get("spacing", (math.nan,) * dims)
+        if len(known) != dims:
+            raise ValueError(_needs_one_for_each(dims, known))
+        return torch.tensor(known, dtype=torch.float32)
 
     def _check_same_shape(self, data: Mapping[Hashable, Any], item: Mapping[Hashable, Any], key: Hashable) -> None:
         image = item[self.image_key]
         if key in item and item[key].shape[1:] != image.shape[1:]:
             raise ValueError(
-                f"{key} {data[key]} has shape {tuple(item[key].shape[1:])}, but image {data[self.image_key]} "
-                f"has {tuple(image.shape[1:])}"
+                shape_mismatch(str(key), data[key], item[key].shape[1:], data[self.image_key], image.shape[1:])  # type: ignore[index]
+            )
+        if key in item and all(split_name(str(data[name]))[1] in NIFTI_SUFFIXES for name in (key, self.image_key)):
+            self._check_same_place(data, item, key)
+
+    def _check_same_place(self, data: Mapping[Hashable, Any], item: Mapping[Hashable, Any], key: Hashable) -> None:
+        """Refuse a NIfTI label drawn on the volume in another orientation: its shape may fit all the same."""
+        affines = [np.asarray(item[name].affine, dtype=np.float64) for name in (key, self.image_key)]
+        corners = np.array([*itertools.product(*((0, n - 1) for n in item[key].shape[1:]))], float)
+        places = [a[:-1, : corners.shape[1]] @ corners.T + a[:-1, -1:] for a in affines]
+        apart = float(np.linalg.norm(places[0] - places[1], axis=0).max())
+        voxel = float(np.linalg.norm(affines[1][:-1, : corners.shape[1]], axis=0).min())
+        if apart > voxel / 2:
+            raise ValueError(
+                f"{key} {data[key]} lies up to {apart:.3g} away from image {data[self.image_key]} by their affines (a voxel is "  # type: ignore[index]
+                f"{voxel:.3g}): bring it to the image's grid, or correct its header if only that is wrong"
             )
 
 
-_MASK_HELP = 'number the objects one by one (1, 2, 3, ...), or pass binary_labels="components" to number separate pieces'
+def _checked_classes(classes: int | Sequence[str] | None) -> tuple[int, list[str]]:
+    """Number and names of the classes; 0 for instance labels."""
+    if classes is None:
+        return 0, []
+    if isinstance(classes, str):
+        raise ValueError(f"`classes` must be a list of names, for instance ['background', {classes!r}], got {classes!r}")
+    names = [] if isinstance(classes, int) else [str(name) for name in classes]
+    return check_int("classes", classes if isinstance(classes, int) else len(names), 2), names
 
 
-def _is_mask(labels: np.ndarray) -> bool:
-    """Whether 1 occurs and nothing but it, 0 and -1."""
-    return bool(labels.max(initial=0) == 1)
+def _checked_spacing(spacing: Sequence[float] | None, spatial_dims: int | None) -> tuple[float, ...] | None:
+    if spacing is None:
+        return None
+    if isinstance(spacing, (str, int, float)) or (spatial_dims is not None and len(spacing) != spatial_dims):
+        raise ValueError(_needs_one_for_each(spatial_dims, spacing))
+    return tuple(float(check_range("spacing", value, 0, math.inf, open_low=True, open_high=True)) for value in spacing)
+
+
+def _needs_one_for_each(spatial_dims: int | None, spacing: Any) -> str:
+    example = "[2.0, 0.5, 0.5] for Z, Y, X" if spatial_dims != 2 else "[0.5, 0.5] for Y, X"
+    number = "" if spatial_dims is None else f" of the {spatial_dims}"
+    given = spacing if isinstance(spacing, (str, int, float)) else list(spacing)
+    return f"`spacing` needs one number for each{number} spatial axes, for instance {example}; got {given!r}"

@@ -1,4 +1,4 @@
-"""One reader for every file format, and the meaning of stored label values."""
+"""One reader for every file format."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
-from monai.data import ImageReader, NibabelReader, NumpyReader, PILReader
+from monai.data import ImageReader
 from PIL import Image
 
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.constants import IGNORE
-from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_shape
-from monai_denoiseg.data.tiff_meta import spacing_to_affine
+from monai_denoiseg.data.arrays import ZARR_SUFFIXES, array_layout, read_array
+from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
+from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, nifti_layout, read_nifti
+from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
+from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_layout
 
 PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-NIFTI_SUFFIXES = (".nii.gz", ".nii")
-SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, ".npy")
+SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES, ".npy")
 """File name endings that can be read, longest first where one ends in another."""
 
 
@@ -40,14 +40,18 @@ def split_name(path: str | os.PathLike) -> tuple[str, str]:
 
 
 class FileReader(ImageReader):
-    """Read TIFF, PNG, JPEG, BMP, NIfTI and NumPy files, each with the reader that does it right.
+    """Read TIFF, PNG, JPEG, BMP, NIfTI, (OME-)Zarr and NumPy files, all in ``[C, ][Z, ]Y, X`` order.
 
-    TIFF, PNG and the like come in (Z)YX order, NIfTI in its own axis order with its affine. Beside the metadata of each reader
-    there is always ``dtype``, the data type of the file. The opacity of a PNG is dropped (it is no measurement).
+    The metadata are those of :class:`TiffReader` whatever the format; the affine of NIfTI maps indices in the new order to the
+    file's world. The opacity of a PNG is dropped (it is no measurement).
 
     Args:
-        axes: axes of TIFF files, see :class:`TiffReader`.
+        axes: axes of TIFF, Zarr and NumPy files, see :class:`TiffReader`; its T counts for NIfTI too, see
+            :func:`~monai_denoiseg.data.nifti.nifti_layout`.
         palette: what a PNG or BMP with a palette means: its ``"color"``, or the ``"index"`` stored (label images).
+        spatial_dims: 2, 3, or ``None`` for what the file suggests, see :func:`~monai_denoiseg.data.axes.arrange`.
+        frame: index along time of the image to read, for a file of several.
+        unnamed: axes of TIFF, Zarr and NumPy files that do not name all of theirs.
 
     Raises:
         ValueError: for an unsupported suffix.
@@ -59,49 +63,62 @@ class FileReader(ImageReader):
     ...     reader = FileReader()
     ...     array, meta = reader.get_data(reader.read(f"{folder}/a.png"))
     >>> array.shape, meta["original_channel_dim"], meta["dtype"]
-    ((32, 48, 3), -1, 'uint8')
+    ((3, 32, 48), 0, 'uint8')
     """
 
-    def __init__(self, axes: str | None = None, palette: str = "color") -> None:
+    def __init__(
+        self,
+        axes: str | None = None,
+        palette: str = "color",
+        spatial_dims: int | None = None,
+        frame: int | None = None,
+        unnamed: str | None = None,
+    ) -> None:
         super().__init__()
-        color = check_option("palette", palette, ["color", "index"]) == "color"
-        self._readers: dict[tuple[str, ...], ImageReader] = {
-            TIFF_SUFFIXES: TiffReader(axes),
-            PIL_SUFFIXES: PILReader(converter=_plain_colors if color else None, reverse_indexing=False),
-            NIFTI_SUFFIXES: NibabelReader(),
-            (".npy",): NumpyReader(),
-        }
-        self._reader: ImageReader = self._readers[TIFF_SUFFIXES]
+        self.axes, self.spatial_dims, self.frame, self.unnamed = axes, spatial_dims, frame, unnamed
+        self.palette = check_option("palette", palette, ["color", "index"])
 
     def verify_suffix(self, filename: Sequence[str | os.PathLike] | str | os.PathLike) -> bool:
         """Tell whether the name (or all names) end in a supported suffix."""
         names = [filename] if isinstance(filename, (str, os.PathLike)) else filename
         return all(split_name(name)[1] for name in names)
 
-    def read(self, data: Sequence[str | os.PathLike] | str | os.PathLike, **kwargs: Any) -> Any:
-        """Read one file (or several, as channels) into the object of the format's reader.
+    def read(self, data: Sequence[str | os.PathLike] | str | os.PathLike, **kwargs: Any) -> list[StoredImage]:
+        """Read one file, or several that are channels of one image.
 
         Raises:
-            ValueError: for an unsupported suffix, or a file the format's library cannot read.
+            ValueError: for an unsupported suffix, a file the format's library cannot read, or axes that do not fit.
         """
-        first = data if isinstance(data, (str, os.PathLike)) else data[0]
-        suffix = _supported(first)
-        self._reader = next(reader for suffixes, reader in self._readers.items() if suffix in suffixes)
-        return self._reader.read(data, **kwargs)
+        names = [data] if isinstance(data, (str, os.PathLike)) else data
+        images = [self._read_file(name) for name in names]
+        for name, image in zip(names, images, strict=True):
+            if image.array.dtype.kind not in "biuf":
+                raise ValueError(f"{name} holds values of type {image.array.dtype}; integers and real numbers can be read")
+        return images
 
-    def get_data(self, img: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Return array and metadata of what ``read`` returned."""
-        array, meta = self._reader.get_data(img)
-        if isinstance(self._reader, PILReader):
-            # Pillow reads 16-bit PNG as 32-bit numbers in its older versions; MONAI gives the shape as (width, height).
-            array = array.astype(np.uint16) if meta["mode"] == "I" and meta["format"] in ("PNG", None) else array
-            affine = spacing_to_affine(None, 2)
-            meta |= {"spatial_shape": np.array(array.shape[:2]), "affine": affine, "original_affine": affine.copy()}
-            meta["format"] = str(meta["format"])
-        elif isinstance(self._reader, NumpyReader):
-            affine = spacing_to_affine(None, array.ndim)
-            meta |= {"affine": affine, "original_affine": affine.copy()}
-        return array, {"dtype": array.dtype.name, **meta}
+    def get_data(self, img: Sequence[StoredImage]) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return array and metadata of what ``read`` returned; several images are stacked as channels."""
+        return stack_as_channels(img)
+
+    def _read_file(self, path: str | os.PathLike) -> StoredImage:
+        suffix = _supported(path)
+        if suffix in TIFF_SUFFIXES:
+            return TiffReader(self.axes, self.spatial_dims, self.frame, self.unnamed).read_file(path)
+        if suffix in NIFTI_SUFFIXES:
+            return read_nifti(path, self.axes, self.spatial_dims, self.frame)
+        if suffix in PIL_SUFFIXES:
+            array = _read_picture(path, color=self.palette == "color")
+            arrangement = arrange(array.shape, "YXS"[: array.ndim], str(path), self.spatial_dims)
+            check_frame(arrangement, self.frame, str(path))
+            return stored_image(put_in_order(array, arrangement), arrangement)
+        return read_array(path, self.axes, self.spatial_dims, self.frame, self.unnamed)
+
+
+def _read_picture(path: str | os.PathLike, color: bool) -> np.ndarray:
+    with Image.open(path) as image:
+        array = np.array(_plain_colors(image) if color else image)
+        # Pillow reads 16-bit PNG as 32-bit numbers in its older versions.
+        return array.astype(np.uint16) if image.mode == "I" and image.format == "PNG" else array
 
 
 def _plain_colors(image: Image.Image) -> Image.Image:
@@ -117,16 +134,50 @@ def _supported(path: str | os.PathLike) -> str:
     return suffix
 
 
-def image_shape(path: str | os.PathLike, axes: str | None = None) -> tuple[int, ...]:
-    """Return the spatial shape of an image file, in the axis order of :class:`FileReader`, without reading its pixels.
+def image_layout(
+    path: str | os.PathLike, axes: str | None = None, spatial_dims: int | None = None, unnamed: str | None = None
+) -> Arrangement:
+    """Return spatial shape, axes and number of frames of an image file, without reading its pixels.
 
     Args:
         path: the file.
-        axes: axes of TIFF files, see :class:`TiffReader`.
+        axes: as in :class:`FileReader`.
+        spatial_dims: as in :class:`FileReader`.
+        unnamed: as in :class:`FileReader`.
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: for an unsupported suffix or ambiguous TIFF axes.
+        ValueError: for an unsupported suffix, or axes that do not fit ``spatial_dims``.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((5, 32, 48)))
+    ...     layout = image_layout(f"{folder}/a.npy", axes="TYX", spatial_dims=2)
+    >>> layout.shape, layout.frames
+    ((32, 48), 5)
+    """
+    suffix = _supported(path)
+    if suffix in TIFF_SUFFIXES:
+        return tiff_layout(path, axes, spatial_dims, unnamed)
+    if suffix in NIFTI_SUFFIXES:
+        return nifti_layout(path, axes, spatial_dims)
+    if suffix in PIL_SUFFIXES:
+        with Image.open(path) as image:
+            return arrange((image.height, image.width), "YX", str(path), spatial_dims)
+    return array_layout(path, axes, spatial_dims, unnamed)
+
+
+def image_shape(path: str | os.PathLike, axes: str | None = None, spatial_dims: int | None = None) -> tuple[int, ...]:
+    """Return the spatial shape ``([Z, ]Y, X)`` of an image file, without reading its pixels.
+
+    Args:
+        path: the file.
+        axes: as in :class:`FileReader`.
+        spatial_dims: as in :class:`FileReader`.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: for an unsupported suffix, or axes that do not fit ``spatial_dims``.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -134,63 +185,4 @@ def image_shape(path: str | os.PathLike, axes: str | None = None) -> tuple[int, 
     ...     image_shape(f"{folder}/a.npy")
     (5, 32, 48)
     """
-    suffix = _supported(path)
-    if suffix in TIFF_SUFFIXES:
-        return tiff_shape(path, axes)
-    if suffix in PIL_SUFFIXES:
-        with Image.open(path) as image:
-            return (image.height, image.width)
-    if suffix in NIFTI_SUFFIXES:
-        return tuple(int(size) for size in nibabel.load(path).shape[:3])
-    return tuple(np.load(path, mmap_mode="r").shape)
-
-
-def label_to_int(array: np.ndarray, dtype: str, ignore_value: int | None = None, name: str = "label") -> np.ndarray:
-    """Bring stored label values to the convention in memory: int32, 0 background, -1 not annotated.
-
-    Which stored value means "not annotated" is told by the data type of the file: any negative value in signed and float files,
-    the largest value of the type in unsigned ones (255, 65535, 4294967295), as those cannot hold -1.
-
-    Args:
-        array: stored values, any shape and any type that holds them exactly.
-        dtype: data type of the file, for instance ``"uint8"``.
-        ignore_value: the one stored value that means "not annotated", instead of the rule by data type.
-        name: the file, for error messages.
-
-    Returns:
-        int32 array of the same shape.
-
-    Raises:
-        ValueError: for a fraction, NaN, a negative label that is not the ignore value, or a label above 2**31 - 1.
-
-    >>> label_to_int(np.array([0, 3, 255]), "uint8").tolist(), label_to_int(np.array([0, 3, -7]), "int16").tolist()
-    ([0, 3, -1], [0, 3, -1])
-    >>> label_to_int(np.array([0.0, 0.5]), "float32", name="label a.tif")
-    Traceback (most recent call last):
-        ...
-    ValueError: label a.tif holds 0.5; instance labels must be integers
-    """
-    array = np.asarray(array)
-    if array.dtype.kind == "f":
-        wrong = array[np.not_equal(array, np.rint(array)) | ~np.isfinite(array)]
-        if wrong.size:
-            raise ValueError(f"{name} holds {wrong.flat[0]}; instance labels must be integers")
-    ignored = ignored_voxels(array, dtype, ignore_value)
-    annotated = array[~ignored]
-    smallest, largest = int(annotated.min(initial=0)), int(annotated.max(initial=0))
-    if smallest < 0:
-        raise ValueError(f"{name} holds {smallest}; only ignore_value ({ignore_value}) may be negative")
-    if largest > np.iinfo(np.int32).max:
-        raise ValueError(f"{name} holds {largest}; instance labels must be below 2**31")
-    labels = np.full(array.shape, IGNORE, np.int32)
-    labels[~ignored] = annotated
-    return labels
-
-
-def ignored_voxels(array: np.ndarray, dtype: str, ignore_value: int | None = None) -> np.ndarray:
-    """Return the boolean array of stored label values that mean "not annotated" (see :func:`label_to_int`)."""
-    stored = np.dtype(dtype)
-    largest = np.iinfo(stored).max if stored.kind == "u" else None
-    value = largest if ignore_value is None else ignore_value
-    ignored: np.ndarray = array < 0 if value is None else array == value
-    return ignored
+    return image_layout(path, axes, spatial_dims).shape

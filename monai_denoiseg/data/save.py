@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.transforms import Transform
 
+from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, write_nifti
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.data.tiff import TiffWriter, cast_exactly
-
-_NIFTI = (".nii", ".nii.gz")
 
 
 def smallest_label_type(labels: np.ndarray) -> np.dtype:
@@ -34,9 +31,10 @@ def smallest_label_type(labels: np.ndarray) -> np.dtype:
 class SavePredictiond(Transform):
     """Save some entries of an item beside each other as ``STEM_suffix.ext``.
 
-    NIfTI images give ``.nii.gz`` with the affine and header geometry of the input; TIFF, PNG and all others give ``.tif`` with
-    the axes, voxel size and unit of the input (PNG holds neither float images nor more than 65535 objects). The files of an
-    image appear whole and all together, or not at all.
+    NIfTI images give ``.nii.gz`` in the axis order and with the header of the input (see
+    :func:`~monai_denoiseg.data.nifti.write_nifti`); TIFF, PNG and all others give ``.tif`` with the axes, voxel size and unit of
+    the input (PNG holds neither float images nor more than 65535 objects). The files of an image appear whole and all
+    together, or not at all. Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``.
 
     Args:
         output_dir: folder for the files; it is made.
@@ -73,7 +71,8 @@ class SavePredictiond(Transform):
         meta = dict(item[self.image_key].meta)
         source = str(meta["filename_or_obj"])
         stem, suffix = split_name(source)
-        nifti = suffix in _NIFTI
+        stem += f"_frame{int(item['frame']):04d}" if "frame" in item else ""
+        nifti = suffix in NIFTI_SUFFIXES
         ready: dict[Path, np.ndarray] = {}
         for key, name in self.suffixes.items():
             target = self.output_dir / f"{stem}_{name}{'.nii.gz' if nifti else '.tif'}"
@@ -85,7 +84,10 @@ class SavePredictiond(Transform):
             ready[target] = cast_exactly(array, dtype, str(target))
         try:
             for target, array in ready.items():
-                (_write_nifti if nifti else _write_tiff)(array, meta, target)
+                if nifti:
+                    write_nifti(array, source, target, label=array.dtype.kind == "u")
+                else:
+                    _write_tiff(array, meta, target)
         except BaseException:
             for target in ready:  # all results of an image or none
                 target.unlink(missing_ok=True)
@@ -98,26 +100,3 @@ def _write_tiff(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> Non
     writer.set_data_array(array, channel_dim=0) if array.shape[0] > 1 else writer.set_data_array(array[0], channel_dim=None)
     writer.set_metadata(meta)
     writer.write(target)
-
-
-def _write_nifti(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> None:
-    """NIfTI keeps channels in a fourth axis after the (possibly singleton) third spatial one."""
-    if array.shape[0] > 1:
-        array = np.moveaxis(array, 0, -1)
-        array = array[:, :, None] if array.ndim == 3 else array
-    else:
-        array = array[0]
-    source = nib.load(str(meta["filename_or_obj"]))
-    if array.ndim == 2 and len(source.shape) > 2:
-        array = array[:, :, None]  # a slice stored as (H, W, 1) goes back as one
-    header = source.header.copy()
-    header.set_data_dtype(array.dtype)
-    header.set_slope_inter(1, 0)
-    image = type(source)(array, source.affine, header)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{uuid.uuid4().hex}.nii.gz")
-    try:
-        nib.save(image, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

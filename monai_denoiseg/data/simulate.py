@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nibabel
 import numpy as np
 from scipy import ndimage
 
@@ -164,6 +165,7 @@ def write_simulated(
     n_labelled: int = 8,
     shape: Sequence[int] = (128, 128),
     seed: int = 0,
+    suffix: str = ".tif",
     **options: Any,
 ) -> Path:
     """Write a simulated data set in the layout of :func:`folder_datalist`: ``images/``, ``labels/``, ``clean/``, and ``truth/``.
@@ -177,6 +179,7 @@ def write_simulated(
         n_labelled: images with a label.
         shape: shape of each image, ``([D,] H, W)``.
         seed: seed of the data set.
+        suffix: ``".tif"``, or ``".nii.gz"`` for files as scanners give them.
         options: further arguments of :func:`simulate_nuclei`.
 
     Returns:
@@ -195,8 +198,10 @@ def write_simulated(
     check_int("n_images", n_images, 1)
     if check_int("n_labelled", n_labelled, 0) > n_images:
         raise ValueError(f"`n_labelled` must be at most `n_images` ({n_images}), got {n_labelled}")
+    check_option("suffix", suffix, [".tif", ".nii.gz"])
     target = Path(folder)
     arguments = {"n_images": n_images, "n_labelled": n_labelled, "shape": list(shape), "seed": seed, **options}
+    arguments |= {"suffix": suffix} if suffix != ".tif" else {}
     settings = json.dumps(arguments, indent=2, sort_keys=True)
     if _already_there(target, settings):
         return target
@@ -205,7 +210,7 @@ def write_simulated(
         for sub in ("images", "labels", "clean", "truth"):
             (temporary / sub).mkdir(parents=True)
         for index in range(n_images):
-            _write_one(temporary, index, index < n_labelled, shape, seed, options)
+            _write_one(temporary, index, index < n_labelled, shape, seed, options, suffix)
         (temporary / "settings.json").write_text(settings)
         try:
             temporary.replace(target)  # takes the place of an empty folder too
@@ -227,16 +232,30 @@ def _already_there(folder: Path, settings: str) -> bool:
     raise FileExistsError(f"{folder} holds other files than this simulation; choose another folder or remove it")
 
 
-def _write_one(folder: Path, index: int, labelled: bool, shape: Sequence[int], seed: int, options: dict[str, Any]) -> None:
+def _write_one(
+    folder: Path, index: int, labelled: bool, shape: Sequence[int], seed: int, options: dict[str, Any], suffix: str
+) -> None:
     simulated = simulate_nuclei(shape, seed=(seed, index), **options)
-    spacing = options.get("spacing")
-    meta = {"spacing": tuple(spacing), "unit": "um"} if spacing else {}
     is_multichannel = simulated.image.ndim > len(shape)
     parts = {"images": simulated.image, "clean": simulated.clean, "truth": simulated.label}
     if labelled:
         parts["labels"] = simulated.label
     for sub, array in parts.items():
-        writer = TiffWriter()
-        writer.set_data_array(array, channel_dim=0 if is_multichannel and sub in ("images", "clean") else None)
-        writer.set_metadata(meta)
-        writer.write(folder / sub / f"nuclei_{index:04d}.tif")
+        channel_dim = 0 if is_multichannel and sub in ("images", "clean") else None
+        path = folder / sub / f"nuclei_{index:04d}{suffix}"
+        (_write_tiff if suffix == ".tif" else _write_nifti)(path, array, channel_dim, options.get("spacing"))
+
+
+def _write_tiff(path: Path, array: np.ndarray, channel_dim: int | None, spacing: Sequence[float] | None) -> None:
+    writer = TiffWriter()
+    writer.set_data_array(array, channel_dim=channel_dim)
+    writer.set_metadata({"spacing": tuple(spacing), "unit": "um"} if spacing else {})
+    writer.write(path)
+
+
+def _write_nifti(path: Path, array: np.ndarray, channel_dim: int | None, spacing: Sequence[float] | None) -> None:
+    sizes = [*(spacing or (1.0,) * 3)][::-1]  # X, Y, Z
+    stored = array.T if channel_dim is None else array.T.reshape(*array.shape[:0:-1], *(1,) * (4 - array.ndim), array.shape[0])
+    image = nibabel.Nifti1Image(stored, np.diag([*sizes, 1.0, 1.0][:4]))
+    image.header.set_xyzt_units("micron")
+    nibabel.save(image, path)

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tifffile
 import torch
 from monai.data import ImageReader, ImageWriter
 from monai.data.utils import affine_to_spacing, is_no_channel
-from PIL import Image
 
-from monai_denoiseg.data.tiff_meta import (
-    arrange,
-    describe_to_tifffile,
-    file_layout,
-    find_source,
-    read_spacing,
-    spacing_to_affine,
-)
+from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
+from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
+from monai_denoiseg.data.tiff_meta import describe_to_tifffile, file_layout, find_source, read_spacing
+from monai_denoiseg.data.tiff_pixels import read_pixels
 
 TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 CLASSIC_LIMIT = 2**32 - 2**25
 """Bytes of pixels from which a file is written as BigTIFF: classic TIFF addresses 4 GB, headers included."""
-
-
-class TiffImage(NamedTuple):
-    """A TIFF file in memory: ``array`` in ``[C, ][Z, ]Y, X`` order and its ``meta``."""
-
-    array: np.ndarray
-    meta: dict[str, Any]
 
 
 class TiffReader(ImageReader):
@@ -46,14 +33,19 @@ class TiffReader(ImageReader):
     Args:
         axes: one letter for each stored axis (``"ZYX"``, ``"CYX"``, ``"ZCYX"``, ...), when the file does not tell or tells
             wrong. ``None``: what ImageJ, OME or tifffile metadata say, else two axes are YX and three ZYX; a last axis of
-            3 or 4 colour samples is the channel. One axis of an unknown letter or of time is taken as the stack.
+            3 or 4 colour samples is the channel. Axes of length 1 that the file leaves out may be named: ``"ZYX"`` takes a
+            plane as a volume of one slice.
+        spatial_dims: 2 or 3, which settles what further axes mean, see :func:`~monai_denoiseg.data.axes.arrange`. ``None``:
+            one axis beside Y, X and the channel is taken as the stack, whatever its letter.
+        frame: index along time of the image to read, for a file of several; the others are left on the disk.
+        unnamed: axes of files that do not name all of theirs, such as labels that belong to an image of known axes.
 
     The metadata hold ``affine`` ``(r+1, r+1)`` with the voxel size on the diagonal, ``original_affine``, ``spatial_shape``,
     ``original_channel_dim`` (0 or ``"no_channel"``), ``space``, ``axes`` (of the returned array, for instance ``"CZYX"``),
     ``dtype`` (of the file) and, where the file gives them, ``spacing`` (in (Z)YX order) and ``unit``.
 
     Raises:
-        ValueError: when the axes are ambiguous or the file holds several different images.
+        ValueError: when the axes are ambiguous, the file holds several different images, or there is no such frame.
 
     >>> import tempfile, tifffile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -64,15 +56,21 @@ class TiffReader(ImageReader):
     ((5, 32, 48), 'ZYX', 'uint16', 'no_channel')
     """
 
-    def __init__(self, axes: str | None = None) -> None:
+    def __init__(
+        self,
+        axes: str | None = None,
+        spatial_dims: int | None = None,
+        frame: int | None = None,
+        unnamed: str | None = None,
+    ) -> None:
         super().__init__()
-        self.axes = axes
+        self.axes, self.spatial_dims, self.frame, self.unnamed = axes, spatial_dims, frame, unnamed
 
     def verify_suffix(self, filename: Sequence[str | os.PathLike] | str | os.PathLike) -> bool:
         """Tell whether the name (or all names) end in ``.tif`` or ``.tiff``."""
         return all(str(name).lower().endswith(TIFF_SUFFIXES) for name in _as_list(filename))
 
-    def read(self, data: Sequence[str | os.PathLike] | str | os.PathLike, **kwargs: Any) -> TiffImage | list[TiffImage]:
+    def read(self, data: Sequence[str | os.PathLike] | str | os.PathLike, **kwargs: Any) -> StoredImage | list[StoredImage]:
         """Read one file, or several that are channels of one image.
 
         Args:
@@ -82,61 +80,60 @@ class TiffReader(ImageReader):
         Returns:
             One image for one name, else a list.
         """
-        images = [self._read_file(name) for name in _as_list(data)]
+        images = [self.read_file(name) for name in _as_list(data)]
         return images if len(images) > 1 else images[0]
 
-    def get_data(self, img: TiffImage | Sequence[TiffImage]) -> tuple[np.ndarray, dict[str, Any]]:
+    def get_data(self, img: StoredImage | Sequence[StoredImage]) -> tuple[np.ndarray, dict[str, Any]]:
         """Return array and metadata of what ``read`` returned; several images are stacked as channels.
 
         Raises:
             ValueError: when images to stack differ in spatial shape.
         """
-        images = [img] if isinstance(img, TiffImage) else list(img)
-        if len(images) == 1:
-            return images[0].array, dict(images[0].meta)
-        shapes = {tuple(image.meta["spatial_shape"].tolist()) for image in images}
-        if len(shapes) > 1:
-            raise ValueError(f"files to stack as channels differ in spatial shape: {sorted(shapes)}")
-        stacked = [i.array[None] if is_no_channel(i.meta["original_channel_dim"]) else i.array for i in images]
-        spatial_axes = images[0].meta["axes"].lstrip("CS")
-        return np.concatenate(stacked), {**images[0].meta, "original_channel_dim": 0, "axes": "C" + spatial_axes}
+        return stack_as_channels([img] if isinstance(img, StoredImage) else list(img))
 
-    def _read_file(self, name: str | os.PathLike) -> TiffImage:
+    def read_file(self, name: str | os.PathLike) -> StoredImage:
+        """Read one file.
+
+        Args:
+            name: file name.
+
+        Raises:
+            ValueError: as the class says.
+        """
         with tifffile.TiffFile(name) as tif:
-            source = find_source(tif, self.axes, str(name))
-            arrangement = arrange(source.shape, source.axes, str(name))
+            source = find_source(tif, self.axes, str(name), self.unnamed)
+            arrangement = arrange(source.shape, source.axes, str(name), self.spatial_dims)
+            check_frame(arrangement, self.frame, str(name))
             spacing, unit = read_spacing(tif, arrangement.letters)
-            stored = _read_pixels(tif, source.series, source.shape, str(name))
-        dropped = tuple(i for i in range(stored.ndim) if i not in arrangement.order)
-        kept = [stored.shape[i] for i in arrangement.order]
-        array = np.ascontiguousarray(stored.transpose(*arrangement.order, *dropped).reshape(kept))
-        affine = spacing_to_affine(spacing, len(arrangement.shape))
-        meta = {
-            "affine": affine,
-            "original_affine": affine.copy(),
-            "spatial_shape": np.array(arrangement.shape),
-            "original_channel_dim": 0 if arrangement.has_channel else "no_channel",
-            "space": "RAS",
-            "axes": arrangement.letters,
-            "dtype": array.dtype.name,
-        }
-        # No None in the metadata: the collate function of PyTorch cannot batch it.
-        return TiffImage(array, meta if spacing is None else {**meta, "spacing": spacing, "unit": unit})
+            frame = None if arrangement.frame_axis is None else self.frame
+            stored = read_pixels(tif, source, str(name), arrangement.frame_axis, frame)
+        return stored_image(put_in_order(stored, arrangement), arrangement, spacing, unit)
 
 
-def tiff_shape(path: str | os.PathLike, axes: str | None = None) -> tuple[int, ...]:
-    """Return the spatial shape ``([Z, ]Y, X)`` of a TIFF file from its headers alone.
+def tiff_layout(
+    path: str | os.PathLike, axes: str | None = None, spatial_dims: int | None = None, unnamed: str | None = None
+) -> Arrangement:
+    """Return spatial shape, axes and number of frames of a TIFF file from its headers alone.
 
     Args:
         path: the file.
         axes: as in :class:`TiffReader`.
+        spatial_dims: as in :class:`TiffReader`.
+        unnamed: as in :class:`TiffReader`.
 
     Raises:
         ValueError: as :class:`TiffReader`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tifffile.imwrite(f"{folder}/a.tif", np.zeros((7, 32, 48)), metadata={"axes": "TYX"})
+    ...     layout = tiff_layout(f"{folder}/a.tif", spatial_dims=2)
+    >>> layout.shape, layout.frames
+    ((32, 48), 7)
     """
     with tifffile.TiffFile(path) as tif:
-        source = find_source(tif, axes, str(path))
-        return arrange(source.shape, source.axes, str(path)).shape
+        source = find_source(tif, axes, str(path), unnamed)
+        return arrange(source.shape, source.axes, str(path), spatial_dims)
 
 
 class TiffWriter(ImageWriter):
@@ -270,25 +267,6 @@ def cast_exactly(array: np.ndarray, dtype: Any, name: str) -> np.ndarray:
 
 def _as_list(names: Sequence[str | os.PathLike] | str | os.PathLike) -> list[str | os.PathLike]:
     return [names] if isinstance(names, (str, os.PathLike)) else list(names)
-
-
-def _read_pixels(tif: tifffile.TiffFile, series: list[Any], shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Read with tifffile, or with Pillow what tifffile needs the large package imagecodecs for (LZW, JPEG)."""
-    try:
-        arrays = [one.asarray() for one in series]
-        return arrays[0] if len(arrays) == 1 else np.stack(arrays)
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
-            raise
-        with contextlib.suppress(OSError, ValueError), Image.open(name) as image:
-            pages = []
-            for page in (page for one in series for page in one.pages):
-                image.seek(page.index)
-                pages.append(np.array(image))
-            array = np.stack(pages).reshape(shape)
-            if array.dtype == np.dtype(series[0].dtype).newbyteorder("="):
-                return array
-        raise ValueError(f"{name}: {error}; run `pip install imagecodecs`") from error
 
 
 def _to_numpy(data: Any) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tifffile
 
-CHANNEL_LETTERS = "CS"
+from monai_denoiseg.data.axes import CHANNEL_LETTERS, KNOWN_LETTERS, fit_axes
+
 UNITS = {
     "micron": "um",
     "microns": "um",
@@ -20,66 +20,6 @@ UNITS = {
     "\\u00B5m": "um",
 }
 """Spellings of the micrometre found in files, brought to the one that ASCII headers can hold."""
-
-
-class Arrangement(NamedTuple):
-    """How to bring an array as stored into ``[C, ][Z, ]Y, X`` order.
-
-    Attributes:
-        order: the stored axes to keep, in their new order (all others have length 1).
-        letters: the letters of the kept axes; the channel is ``C`` or ``S`` (RGB samples), the stack axis ``Z`` or ``T``.
-        shape: the spatial shape, ``([Z, ]Y, X)``.
-    """
-
-    order: tuple[int, ...]
-    letters: str
-    shape: tuple[int, ...]
-
-    @property
-    def has_channel(self) -> bool:
-        """Whether the first kept axis holds channels."""
-        return self.letters[0] in CHANNEL_LETTERS
-
-
-def arrange(shape: Sequence[int], axes: str, name: str) -> Arrangement:
-    """Tell which stored axis is the channel, the stack and the plane.
-
-    Axes of length 1 other than Y and X are dropped. One remaining axis beside Y, X and the channel is the stack,
-    whatever its letter (plain pages are called I or Q, a stack may be stored as time).
-
-    Args:
-        shape: shape of the array as stored.
-        axes: one letter for each axis, for instance ``"ZCYX"``.
-        name: the file, for the error message.
-
-    Returns:
-        The arrangement.
-
-    Raises:
-        ValueError: when the letters do not fit the shape or more than one axis could be the stack or the channel.
-
-    >>> arrange((5, 1, 64, 48), "ZCYX", "a.tif")
-    Arrangement(order=(0, 2, 3), letters='ZYX', shape=(5, 64, 48))
-    >>> arrange((64, 48, 3), "YXS", "a.tif").letters
-    'SYX'
-    """
-    axes, seen = axes.upper(), f"{name} has axes {axes!r} of lengths {tuple(shape)}"
-    if len(axes) != len(shape):
-        raise ValueError(f"{name} has {len(shape)} axes of lengths {tuple(shape)}, but axes={axes!r} names {len(axes)}")
-    if axes.count("Y") != 1 or axes.count("X") != 1:
-        raise ValueError(f"{seen}; one Y and one X are needed: pass axes=, for instance axes='ZYX'")
-    others = [i for i, letter in enumerate(axes) if letter not in "YX" and shape[i] != 1]
-    channel = [i for i in others if axes[i] in CHANNEL_LETTERS]
-    stack = [i for i in others if axes[i] not in CHANNEL_LETTERS]
-    for kind, found in (("channel", channel), ("stack", stack)):
-        if len(found) > 1:
-            raise ValueError(
-                f"{seen}: more than one could be the {kind} axis ({', '.join(axes[i] for i in found)}). "
-                "Pass axes= naming at most one of C or S and one of Z, or split the file"
-            )
-    spatial = (*stack, axes.index("Y"), axes.index("X"))
-    letters = "".join(axes[i] for i in channel) + "".join(axes[i] if axes[i] == "T" else "Z" for i in stack) + "YX"
-    return Arrangement((*channel, *spatial), letters, tuple(int(shape[i]) for i in spatial))
 
 
 class Source(NamedTuple):
@@ -96,31 +36,49 @@ class Source(NamedTuple):
     axes: str
 
 
-def find_source(tif: tifffile.TiffFile, axes: str | None, name: str) -> Source:
+def find_source(tif: tifffile.TiffFile, axes: str | None, name: str, unnamed: str | None = None) -> Source:
     """Return the one full-size image of a file.
 
-    Pages written one by one make a file of many equal two-dimensional images: these are the slices of one stack.
+    Pages written one by one make a file of many equal two-dimensional images: these are a stack of pages without a name.
 
     Args:
         tif: the open file.
-        axes: the user's word on the axes, which wins over the file's.
+        axes: the user's word on the axes, which wins over the file's. It may name axes of length 1 that the file leaves out.
         name: the file, for error messages.
+        unnamed: axes of a file that does not name all of its own.
+
+    Returns:
+        The image.
 
     Raises:
         ValueError: when the file holds several different images, or none.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tifffile.imwrite(f"{folder}/a.tif", np.zeros((7, 32, 48)))
+    ...     with tifffile.TiffFile(f"{folder}/a.tif") as tif:
+    ...         find_source(tif, None, "a.tif").axes, find_source(tif, None, "a.tif", unnamed="TYX").axes
+    ('QYX', 'TYX')
     """
     found = [series for series in tif.series if not series.keyframe.is_reduced]
     shapes = [tuple(series.shape) for series in found]
     if not found or min(shapes[0], default=0) == 0:
         raise ValueError(f"{name} holds no image")
     if len(found) == 1:
-        return Source(found, shapes[0], axes or found[0].axes)
-    if len(set(shapes)) > 1 or len({series.dtype for series in found}) > 1 or len(shapes[0]) != 2:
+        shape, own = shapes[0], str(found[0].axes)
+    elif len(set(shapes)) > 1 or len({series.dtype for series in found}) > 1 or len(shapes[0]) != 2:
         listed = ", ".join(str(shape) for shape in shapes[:4])
         raise ValueError(
             f"{name} holds {len(found)} different images (shapes {listed}{', ...' * (len(found) > 4)}); save each alone"
         )
-    return Source(found, (len(found), *shapes[0]), axes or "ZYX")
+    else:
+        shape, own = (len(found), *shapes[0]), "IYX"
+    if axes is not None:
+        return Source(found, *fit_axes(axes, shape, own))
+    # tifffile takes a first axis of 3 or 4 for colour planes.
+    is_guess = not set(own) <= set(KNOWN_LETTERS) or own[0] == "S"
+    is_unnamed = unnamed is not None and len(unnamed) == len(shape) and is_guess
+    return Source(found, shape, str(unnamed) if is_unnamed else own)
 
 
 def read_spacing(tif: tifffile.TiffFile, letters: str) -> tuple[tuple[float, ...] | None, str | None]:
@@ -169,15 +127,6 @@ def _tag_sizes(tif: tifffile.TiffFile) -> tuple[dict[str, float], str]:
     if tif.is_imagej:
         sizes["Z"] = float(imagej.get("spacing", 1.0))
     return sizes, unit
-
-
-def spacing_to_affine(spacing: Sequence[float] | None, spatial_dims: int) -> np.ndarray:
-    """Return the affine matrix ``(r+1, r+1)`` with the voxel size on its diagonal (1 where unknown).
-
-    >>> spacing_to_affine((2.0, 0.5), 2).diagonal().tolist()
-    [2.0, 0.5, 1.0]
-    """
-    return np.diag([*(spacing or (1.0,) * spatial_dims), 1.0])
 
 
 def file_layout(data: np.ndarray, source_axes: str) -> tuple[np.ndarray, str]:

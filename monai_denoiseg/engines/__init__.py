@@ -11,11 +11,12 @@ from .bundle import (
     load_weights,
     user_settings,
 )
-from .datalists import count_data, labelled_flags, training_data
+from .datalists import count_data, labelled_flags, training_data, typical_spacing
 from .evaluator import DenoiSegEvaluator
 from .inferer import DenoiSegInferer, Tile, tiles
 from .precision import Precision, cpu_gains_from_bf16
 from .predictor import FilePredictor
+from .streaming import StreamingPredictor
 from .trainer import DenoiSegTrainer, average_parts
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "DenoiSegTrainer",
     "FilePredictor",
     "Precision",
+    "StreamingPredictor",
     "Tile",
     "average_parts",
     "bundle_root",
@@ -39,5 +41,6 @@ __all__ = [
     "load_weights",
     "tiles",
     "training_data",
+    "typical_spacing",
     "user_settings",
 ]

@@ -44,7 +44,8 @@ class BlindSpotBatch(PrepareBatch):
             non_blocking: see ``torch.Tensor.to``.
 
         Returns:
-            Network input, target (``image``, ``mask``, ``label``), no positional and the keyword arguments of the network.
+            Network input, target (``image``, ``mask``, ``label``, and ``unit``: the scale of ``intensity``), no positional and
+            the keyword arguments of the network.
         """
 
         def move(key: str) -> Tensor:
@@ -58,4 +59,7 @@ class BlindSpotBatch(PrepareBatch):
         else:
             hidden, mask = self.blind_spot(image)
         kwargs = {"intensity": move("intensity")} if "intensity" in batchdata else {}
-        return hidden, {"image": image, "mask": mask, "label": move("label")}, (), kwargs
+        target = {"image": image, "mask": mask, "label": move("label")}
+        if "intensity" in kwargs:
+            target["unit"] = kwargs["intensity"][:, 1]
+        return hidden, target, (), kwargs

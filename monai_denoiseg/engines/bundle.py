@@ -50,12 +50,43 @@ def user_settings(bundle_root: str | Path) -> dict[str, Any]:
     {'alpha': 0.5}
     """
     explain_errors()
-    config = _running_config()
-    files = [set(json.loads(file.read_text("utf-8"))) for file in Path(bundle_root).glob("configs/*.json")]
+    resolver = _running_resolver()
+    config = dict(resolver.items[""].get_config())
+    files = [json.loads(file.read_text("utf-8")) for file in Path(bundle_root).glob("configs/*.json")]
     # The file that runs is the one whose keys are all there: a key of inference.json has no effect on a training.
-    known = set[str]().union(*([keys for keys in files if keys <= config.keys()] or files))
+    running = [file for file in files if file.keys() <= config.keys()] or files
+    known = set[str]().union(*running)
     check_keys(config, known)
+    for key, value in truth_values(config, {k: v for file in running for k, v in file.items()}).items():
+        config[key] = resolver.items[key].config = value
     return {key: value for key, value in config.items() if key in known and _is_plain(value)}
+
+
+def truth_values(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, bool]:
+    """Read ``true`` and ``false`` given as text for keys that are switches.
+
+    ``python -m monai.bundle run --tta false`` passes the text ``"false"``, which Python counts as true.
+
+    Args:
+        config: the configuration.
+        defaults: the values in the configuration file.
+
+    Returns:
+        The switches given as text, with their truth values.
+
+    Raises:
+        ValueError: for another text.
+
+    >>> truth_values({"tta": "false", "alpha": 0.5}, {"tta": True, "alpha": 0.5})
+    {'tta': False}
+    """
+    texts = {
+        k: v for k, v in config.items() if isinstance(defaults.get(k), bool) and isinstance(v, str) and not v.startswith("$")
+    }
+    for key, text in texts.items():
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"`{key}` must be true or false, got {text!r}")
+    return {key: text.lower() == "true" for key, text in texts.items()}
 
 
 def explain_errors() -> None:
@@ -137,10 +168,10 @@ def _callers() -> Iterator[Any]:
         frame = frame.f_back
 
 
-def _running_config() -> dict[str, Any]:
+def _running_resolver() -> Any:
     for owner in _callers():
         if isinstance(owner, ReferenceResolver) and "" in owner.items:
-            return dict(owner.items[""].get_config())
+            return owner
     raise RuntimeError("user_settings() can only be called from a bundle configuration")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..checks import check_int
 from ..data import count_labelled, folder_datalist, split_datalist, write_simulated
@@ -15,6 +17,8 @@ from ..transforms import KeepLabels
 logger = logging.getLogger(__name__)
 
 SIMULATED = "simulated"
+
+Item = dict[str, Any]
 
 
 def training_data(
@@ -27,7 +31,7 @@ def training_data(
     axes: str | None = None,
     spatial_dims: int = 2,
     seed: int = 0,
-) -> dict[str, list[dict[str, str]]]:
+) -> dict[str, list[Item]]:
     """List the images to train and to validate on, checked before any work is done.
 
     Args:
@@ -35,7 +39,8 @@ def training_data(
             written to ``output_dir/simulated``.
         output_dir: folder of the run.
         validation_dir: a second such folder; None takes a part of ``dataset_dir``.
-        validation_fraction: that part, in [0, 1).
+        validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
+            labelled training images are validated on too, with a warning: better a threshold from them than none.
         n_labels: hide all training labels but this many (for experiments); None keeps all.
         axes: axes of TIFF images, see :class:`~monai_denoiseg.data.TiffReader`.
         spatial_dims: of the simulated images.
@@ -46,7 +51,7 @@ def training_data(
 
     Raises:
         FileNotFoundError: for a missing or empty folder.
-        ValueError: for labels without image, shapes that differ, or no validation image.
+        ValueError: for labels without image, or shapes that differ.
 
     >>> import tempfile
     >>> from monai_denoiseg.data import write_simulated
@@ -62,22 +67,66 @@ def training_data(
         if is_main_process():
             write_simulated(dataset_dir, n_images=60, n_labelled=8, shape=size, seed=seed)
         of_all_processes(None)  # wait for the one that writes
-    items = folder_datalist(dataset_dir, axes=axes)
+    items = folder_datalist(dataset_dir, axes=axes, spatial_dims=spatial_dims)
     if validation_dir is None:
         training, validation = split_datalist(items, validation_fraction, seed)
     else:
-        training, validation = items, folder_datalist(validation_dir, axes=axes)
-    if not validation:
-        raise ValueError(
-            f"{dataset_dir}: no image is left for validation; give more images, `validation_fraction` > 0 or `validation_dir`"
-        )
+        training, validation = items, folder_datalist(validation_dir, axes=axes, spatial_dims=spatial_dims)
     if n_labels is not None:
         if check_int("n_labels", n_labels, 0) > count_labelled(training):
             raise ValueError(f"`n_labels` is {n_labels}, but only {count_labelled(training)} training images are labelled")
         training = KeepLabels(n_labels, seed=seed)(training)
+    validation = _with_labels(validation, training)
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
     return {"training": training, "validation": validation}
+
+
+def _with_labels(validation: list[Item], training: list[Item]) -> list[Item]:
+    """Complete a validation list that holds no label, or nothing at all."""
+    if validation and (count_labelled(validation) or not count_labelled(training)):
+        return validation
+    borrowed = [item for item in training if "label" in item] or training
+    logger.warning(
+        "no %s is left for validation: checkpoint and threshold come from %d training images too. "
+        "Give `validation_dir` or more annotated images for an unbiased choice",
+        "labelled image" if validation else "image",
+        len(borrowed),
+    )
+    return validation + borrowed
+
+
+def typical_spacing(items: Sequence[Mapping[str, Any]], given: Sequence[float] | None = None) -> list[float] | None:
+    """Voxel size of a data set, for a network that suits it.
+
+    Args:
+        items: loaded items with ``spacing`` ``(spatial_dims,)`` in (Z)YX order, NaN where the file does not tell.
+        given: the user's word, which wins.
+
+    Returns:
+        The median of each axis over the images that know theirs, or None if none does.
+
+    >>> typical_spacing([{"spacing": torch.tensor([2.0, 0.5, 0.5])}, {"spacing": torch.full((3,), math.nan)}])
+    [2.0, 0.5, 0.5]
+    """
+    if given is not None:
+        return [float(value) for value in given]
+    rows = [row for row in (item["spacing"] for item in _in_order(items)) if bool(torch.isfinite(row).all())]
+    if not rows:
+        return None
+    sizes = torch.stack(rows).double()
+    low, high = sizes.amin(0), sizes.amax(0)
+    if bool((high > 1.25 * low).any()):
+        logger.warning(
+            "the voxel sizes of the images differ (%s to %s): objects will have other sizes in voxels; resample the images first",
+            [round(v, 4) for v in low.tolist()],
+            [round(v, 4) for v in high.tolist()],
+        )
+    return [round(value, 6) for value in sizes.median(0).values.tolist()]
+
+
+def _in_order(items: Any) -> Iterator[Any]:
+    return (items[i] for i in range(len(items)))
 
 
 def labelled_flags(items: Sequence[Mapping[str, Any]]) -> list[bool]:

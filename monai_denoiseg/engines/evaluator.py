@@ -85,13 +85,15 @@ class DenoiSegEvaluator(SupervisedEvaluator):
             self.state.output["pred"] = self.inferer(self.precision.layout(image), self.network, *args, **kwargs)
             if self.loss_function is not None:
                 blind = self.inferer.predict(self.precision.layout(hidden), self.network, *args, **kwargs)
-                self.state.parts = self.loss_function(_logits(blind, self.loss_function), targets)
+                self.state.parts = self.loss_function(_logits(blind, self.network), targets)
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return self.state.output  # type: ignore[no-any-return]  # a list after decollation
 
 
-def _logits(prediction: Tensor, loss: DenoiSegLoss) -> Tensor:
-    """Log probabilities serve a cross entropy as logits do: their softmax is the probabilities."""
-    classes = len(loss.segmentation.weight)
-    return torch.cat([prediction[:, :classes].clamp_min(1e-8).log(), prediction[:, classes:]], 1)
+def _logits(prediction: Tensor, network: Any) -> Tensor:
+    """Bring probabilities back to what the loss takes: logits, as the network gives them in training mode."""
+    weights = getattr(network, "module", network).class_weights
+    classes, axes = len(weights), [1] * (prediction.dim() - 2)
+    logits = prediction[:, :classes].clamp_min(1e-8).log() + weights.log().reshape(1, -1, *axes)
+    return torch.cat([logits, prediction[:, classes:]], 1)

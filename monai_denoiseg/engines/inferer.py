@@ -29,7 +29,9 @@ class Tile(NamedTuple):
     inner: tuple[Any, ...]
 
 
-def tiles(size: Sequence[int], tile_size: Sequence[int], halo: Sequence[int], multiple: Sequence[int]) -> Iterator[Tile]:
+def tiles(
+    size: Sequence[int], tile_size: Sequence[int], halo: Sequence[int], multiple: Sequence[int], *, reversible: bool = False
+) -> Iterator[Tile]:
     """Cover an image with tiles whose prediction equals that of the whole image.
 
     Cores start at multiples of the network's down-sampling and the halo covers its receptive field, so every voxel sees the same
@@ -38,14 +40,18 @@ def tiles(size: Sequence[int], tile_size: Sequence[int], halo: Sequence[int], mu
     Args:
         size: spatial shape of the image in voxels.
         tile_size: edge of the cores, rounded up to ``multiple``.
-        halo: margin in voxels to each side.
+        halo: margin in voxels to each side, rounded up likewise.
         multiple: the network's down-sampling factor per axis.
+        reversible: a flipped image is pooled on a grid that begins at its other end: let windows also *end* a multiple away
+            from the end of the image.
 
     Yields:
-        :class:`Tile` after tile, the cores covering the image once.
+        :class:`Tile` after tile, the cores covering the image once, last axis fastest.
 
     >>> [t.core[0] for t in tiles((20,), (8,), (4,), (4,))]
     [slice(0, 8, None), slice(8, 16, None), slice(16, 20, None)]
+    >>> [t.window[0] for t in tiles((21,), (8,), (4,), (4,), reversible=True)]
+    [slice(0, 13, None), slice(4, 21, None), slice(12, 21, None)]
     """
     axes = []
     for n, tile, margin, step in zip(size, tile_size, halo, multiple, strict=True):
@@ -53,7 +59,8 @@ def tiles(size: Sequence[int], tile_size: Sequence[int], halo: Sequence[int], mu
         spans = []
         for start in range(0, n, tile):
             stop = min(start + tile, n)
-            low, high = max(0, start - margin), min(n, -(-stop // step) * step + margin)
+            spare = max(0, n - stop - margin) // step * step if reversible else n - (-(-stop // step) * step + margin)
+            low, high = max(0, start - margin), n - max(0, spare)
             spans.append((slice(low, high), slice(start, stop), slice(start - low, stop - low)))
         axes.append(spans)
     for place in itertools.product(*axes):
@@ -66,7 +73,7 @@ class DenoiSegInferer(Inferer):
 
     Args:
         tile_size: edge of the tiles in voxels, or one an axis; None predicts the whole image at once. Tiled and untiled
-            prediction agree within float tolerance (see :func:`tiles`).
+            prediction agree within float tolerance (see :func:`tiles`), with and without ``tta``.
         tta: average the predictions of all flips and 90-degree rotations (8 in 2D; 16 in 3D, in-plane rotations only).
         output_device: where the whole result is gathered; None: where the input is.
 
@@ -104,30 +111,69 @@ class DenoiSegInferer(Inferer):
         Returns:
             ``(B, K + C, [D,] H, W)`` float32: class probabilities, then denoised channels in raw intensities.
         """
-        if not self.tta:
-            return self.predict(inputs, network, intensity=intensity)
-        network = getattr(network, "module", network)
-        spatial = inputs.dim() - 2
-        intensity = network.intensity(inputs) if intensity is None else intensity
-        count = n_orientations(spatial, square=True)
-        total: Any = 0
-        for k in range(count):
-            turned = self.predict(orient(inputs, k, spatial).contiguous(), network, intensity=intensity)
-            total = total + orient_inverse(turned, k, spatial)
-        return total / count  # type: ignore[no-any-return]
+        return self._predict(inputs, network, intensity, self.tta)
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, network: Any, *, intensity: Tensor | None = None) -> Tensor:
         """Predict once, without test-time augmentation; arguments and result as :meth:`__call__`."""
+        return self._predict(inputs, network, intensity, False)
+
+    def tiling(self, size: Sequence[int], network: Any, *, tta: bool | None = None) -> list[Tile]:
+        """Return the tiles an image is predicted in, in their order; a single one without ``tile_size``.
+
+        Args:
+            size: spatial shape of the image in voxels.
+            network: the network; its down-sampling and receptive field shape the tiles.
+            tta: whether orientations are averaged; None: as the inferer was told.
+        """
+        network = getattr(network, "module", network)
+        tile = tuple(size) if self.tile_size is None else per_axis("tile_size", self.tile_size, len(size))
+        if math.prod(-(-n // t) for n, t in zip(size, tile, strict=True)) == 1:
+            whole = tuple(slice(0, n) for n in size)
+            return [Tile(whole, whole, whole)]
+        halo, multiple = list(network.receptive_radius), list(network.multiple)
+        tta = self.tta if tta is None else tta
+        if tta:  # a quarter turn exchanges Y and X: a window must suit both
+            halo[-2:] = [max(halo[-2:])] * 2
+            multiple[-2:] = [math.lcm(*multiple[-2:])] * 2
+        return list(tiles(size, tile, halo, multiple, reversible=tta))
+
+    @torch.no_grad()
+    def predict_window(self, window: Tensor, network: Any, intensity: Tensor, *, tta: bool | None = None) -> Tensor:
+        """Predict one window, in all orientations with test-time augmentation.
+
+        The part :attr:`Tile.inner` of the result is that of the whole image; the halo around it is not.
+
+        Args:
+            window: ``(B, C, [D,] H, W)``, raw intensities: a :attr:`Tile.window` of the images.
+            network: see :meth:`__call__`.
+            intensity: ``(B, 2, C)`` of the *whole* images, see :meth:`~monai_denoiseg.networks.DenoiSegNet.intensity`.
+            tta: whether to average over orientations; None: as the inferer was told.
+
+        Returns:
+            ``(B, K + C, [D,] H, W)`` float32, as :meth:`__call__`.
+        """
+        network = getattr(network, "module", network)
+        if not (self.tta if tta is None else tta):
+            return self._run(window, network, intensity)
+        spatial = window.dim() - 2
+        count = n_orientations(spatial, square=True)
+        total: Any = 0
+        for k in range(count):
+            turned = self._run(orient(window, k, spatial).contiguous(), network, intensity)
+            total = total + orient_inverse(turned, k, spatial)
+        return total / count  # type: ignore[no-any-return]
+
+    def _predict(self, inputs: Tensor, network: Any, intensity: Tensor | None, tta: bool) -> Tensor:
         network = getattr(network, "module", network)
         intensity = network.intensity(inputs) if intensity is None else intensity
         size = list(inputs.shape[2:])
-        tile = size if self.tile_size is None else per_axis("tile_size", self.tile_size, len(size))
-        if math.prod(-(-n // t) for n, t in zip(size, tile, strict=True)) == 1:
-            return self._run(inputs, network, intensity)
+        parts = self.tiling(size, network, tta=tta)
+        if len(parts) == 1:
+            return self.predict_window(inputs, network, intensity, tta=tta)
         result: Tensor | None = None
-        for part in tiles(size, tile, network.receptive_radius, network.multiple):
-            output = self._run(inputs[(..., *part.window)], network, intensity)
+        for part in parts:
+            output = self.predict_window(inputs[(..., *part.window)], network, intensity, tta=tta)
             if result is None:
                 result = torch.empty((inputs.shape[0], output.shape[1], *size), device=output.device)
             result[(..., *part.core)] = output[(..., *part.inner)]

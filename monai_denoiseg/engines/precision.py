@@ -91,20 +91,19 @@ class Precision:
 
 
 def _meets_conv3d_fault(network: nn.Module | None, image: Tensor | None) -> bool:
-    """Whether a level of the network has a first axis of length 2.
+    """Whether an axis of some level of the network is shorter than the kernel of its convolutions.
 
-    torch 2.13 on CPU returns a wrong bf16 weight gradient of ``Conv3d`` exactly there; such a batch is run in float32.
+    torch 2.13 on CPU returns a wrong (or infinite) bf16 weight gradient of ``Conv3d`` where the first axis is shorter than the
+    kernel: at a length of 2 for kernel 3, of 2 to 4 for kernel 5; at a length of 1 with one input channel even the result is
+    wrong. Of the other axes only kernels of 5 and more are met. Kernels of 1 are safe. Such a batch is run in float32, the few
+    harmless cases among them as well.
     """
-    network = getattr(network, "module", network)  # the distributed wrapper
-    strides = getattr(getattr(network, "unet", None), "strides", None)
-    if image is None or strides is None or image.dim() != 5:
+    unet = getattr(getattr(network, "module", network), "unet", None)  # module: the distributed wrapper
+    if unet is None or image is None or image.dim() != 5:
         return False
-    total = 1
-    for level in strides:
-        total *= level[0]
-    length = -(-image.shape[2] // total) * total
-    lengths = [length]
-    for level in strides:
-        length //= level[0]
-        lengths.append(length)
-    return 2 in lengths
+    lengths = [-(-size // step) * step for size, step in zip(image.shape[2:], unet.multiple(), strict=True)]
+    for strides, kernels in zip([*unet.strides, (1, 1, 1)], unet.kernels, strict=True):
+        if any(length < kernel for length, kernel in zip(lengths, kernels, strict=True)):
+            return True
+        lengths = [length // stride for length, stride in zip(lengths, strides, strict=True)]
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,10 +12,16 @@ from ignite.engine import Events
 from monai.engines import Evaluator
 from torch import nn
 
+from ..checks import check_int, check_option
+from ..data.lazy import can_stream, open_lazy
+from ..data.ngff import is_zarr
 from .bundle import first_cause
 from .precision import Precision
 
 logger = logging.getLogger(__name__)
+
+STREAM_VOXELS = 1 << 27
+"""Voxels from which an image is streamed: 0.5 GB of float32, of which prediction and objects take some ten times as much."""
 
 
 class FilePredictor(Evaluator):
@@ -22,6 +29,8 @@ class FilePredictor(Evaluator):
 
     A file that cannot be read, predicted or written is logged and skipped; when all others are done, :meth:`run` raises, so that
     the exit code of the program says so.
+
+    With ``stream``, large files are not loaded but predicted from file to file, see :class:`StreamingPredictor`.
 
     Args:
         device: where to predict.
@@ -31,6 +40,13 @@ class FilePredictor(Evaluator):
         postprocessing: called with the item, ``pred`` added; writes the files.
         amp: see :class:`Precision`.
         handlers: Ignite handlers.
+        stream: called with the path of a file to be streamed, usually a :class:`StreamingPredictor`; None: none is.
+        stream_when: ``"always"``, ``"never"``, or ``"auto"``: zarr, files of several frames, and images of more than
+            ``stream_voxels`` voxels.
+        stream_voxels: see there; all channels are counted.
+
+    Raises:
+        ValueError: for an unknown ``stream_when``.
 
     Example:
         >>> from monai_denoiseg.engines import DenoiSegInferer
@@ -53,22 +69,26 @@ class FilePredictor(Evaluator):
         *,
         amp: str | bool = "auto",
         handlers: Sequence[Any] | None = None,
+        stream: Callable[[str], Any] | None = None,
+        stream_when: str = "auto",
+        stream_voxels: int = STREAM_VOXELS,
     ) -> None:
         self.precision = Precision(device, amp)
         super().__init__(device=torch.device(device), val_data_loader=range(len(dataset)), val_handlers=handlers, decollate=False)
         self.dataset, self.network, self.inferer = dataset, self.precision.prepare(network), inferer
         self.write = postprocessing
+        self.stream, self.stream_when = stream, check_option("stream", stream_when, ("auto", "always", "never"))
+        self.stream_voxels = check_int("stream_voxels", stream_voxels, 0)
         self.failures: dict[str, str] = {}
         self.add_event_handler(Events.STARTED, lambda _: self.failures.clear())
 
     def _iteration(self, engine: Any, batchdata: int) -> dict[str, Any]:
         try:
-            item = self.dataset[batchdata]
-            image = item["image"]
-            batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
-            with self.mode(self.network), self.precision.autocast():
-                pred = self.inferer(self.precision.layout(batch), self.network)
-            self.write({**item, "pred": pred[0].float()})
+            path = self._path(batchdata)
+            if self.stream is not None and path is not None and self._is_streamed(path):
+                self.stream(path)
+            else:
+                self._predict(batchdata)
         except Exception as error:  # whatever a single file does must not stop the others
             name = self._name(batchdata)
             cause = first_cause(error)  # MONAI wraps errors in "applying transform ..."
@@ -76,9 +96,31 @@ class FilePredictor(Evaluator):
             logger.error("failed: %s: %s", name, self.failures[name])
         return {}
 
-    def _name(self, index: int) -> str:
+    def _predict(self, index: int) -> None:
+        item = self.dataset[index]
+        image = item["image"]
+        batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
+        with self.mode(self.network), self.precision.autocast():
+            pred = self.inferer(self.precision.layout(batch), self.network)
+        self.write({**item, "pred": pred[0].float()})
+
+    def _is_streamed(self, path: str) -> bool:
+        if self.stream_when != "auto":
+            return self.stream_when == "always"
+        if not can_stream(path):
+            return False
+        if is_zarr(path):
+            return True
+        look = getattr(self.stream, "open", open_lazy)  # a StreamingPredictor knows the axes
+        with look(path) as image:
+            return image.has_frames or math.prod(image.shape[1:]) > self.stream_voxels
+
+    def _path(self, index: int) -> str | None:
         data = getattr(self.dataset, "data", None)
-        return str(data[index]["image"]) if data is not None else f"item {index}"
+        return None if data is None else str(data[index]["image"])
+
+    def _name(self, index: int) -> str:
+        return self._path(index) or f"item {index}"
 
     def run(self, global_epoch: int = 1) -> None:
         """Predict all items.

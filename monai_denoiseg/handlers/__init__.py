@@ -2,8 +2,10 @@
 
 from .checkpoint import BestCheckpoint, LastCheckpoint, restore_rng, rng_state, selection_score
 from .csv_log import CSVLog
+from .dice_score import DiceScore, score_columns, validation_score
 from .evaluation import EvaluationWriter
 from .files import is_main_process, save_atomically, set_aside
+from .labels import known_spacing, predicted_labels
 from .panels import ImagePanels, prediction_arrays
 from .run_record import RunRecord, versions
 from .threshold_search import ThresholdSearch
@@ -12,6 +14,7 @@ from .validation import FullValidationHandler
 __all__ = [
     "BestCheckpoint",
     "CSVLog",
+    "DiceScore",
     "EvaluationWriter",
     "FullValidationHandler",
     "ImagePanels",
@@ -19,11 +22,15 @@ __all__ = [
     "RunRecord",
     "ThresholdSearch",
     "is_main_process",
+    "known_spacing",
+    "predicted_labels",
     "prediction_arrays",
     "restore_rng",
     "rng_state",
     "save_atomically",
+    "score_columns",
     "selection_score",
     "set_aside",
+    "validation_score",
     "versions",
 ]

@@ -20,13 +20,15 @@ from .files import is_main_process, of_all_processes, save_atomically, set_aside
 logger = logging.getLogger(__name__)
 
 
-def selection_score(metrics: Mapping[str, float]) -> tuple[str, float]:
+def selection_score(metrics: Mapping[str, float], metric: str = "ap") -> tuple[str, float]:
     """The number by which validations are compared, larger is better.
 
-    The rule: instance AP if there are labelled validation images, else the denoising loss (negative), else the joint loss.
+    The rule: the segmentation score if there are labelled validation images, else the denoising loss (negative), else the joint
+    loss.
 
     Args:
         metrics: ``state.metrics`` of the evaluator.
+        metric: name of the segmentation score: ``"ap"`` for instances, ``"dice"`` for semantic classes.
 
     Returns:
         Name and value.
@@ -37,14 +39,14 @@ def selection_score(metrics: Mapping[str, float]) -> tuple[str, float]:
     >>> selection_score({"ap": 0.7, "denoising": 0.2}), selection_score({"ap": float("nan"), "denoising": 0.2})
     (('ap', 0.7), ('denoising', -0.2))
     """
-    if math.isfinite(metrics.get("ap", math.nan)):
-        return "ap", metrics["ap"]
+    if math.isfinite(metrics.get(metric, math.nan)):
+        return metric, metrics[metric]
     for name in ("denoising", "loss"):
         if name in metrics:
             return name, -metrics[name]
     raise KeyError(
-        f"validation measured neither 'ap', 'denoising' nor 'loss', only {sorted(metrics)}: "
-        "attach a ThresholdSearch or give a loss"
+        f"validation measured neither {metric!r}, 'denoising' nor 'loss', only {sorted(metrics)}: "
+        "attach a ThresholdSearch (a DiceScore for semantic classes) or give a loss"
     )
 
 
@@ -67,14 +69,16 @@ class Best(NamedTuple):
 class BestCheckpoint:
     """Keep the network of the best validation as one flat state dict (weights, normalisation, threshold).
 
-    The score is that of :func:`selection_score`. Networks whose AP is within ``tolerance`` of the highest so far count as equally
-    good, and of these the one that denoises best is kept: the AP of a few hundred objects wavers more than that from validation
-    to validation, and early in a training, when it is sometimes highest, the denoised images are still poor.
+    The score is that of :func:`selection_score`. Networks whose segmentation score is within ``tolerance`` of the highest so far
+    count as equally good, and of these the one that denoises best is kept: the AP of a few hundred objects wavers more than that
+    from validation to validation, and early in a training, when it is sometimes highest, the denoised images are still poor.
 
     Args:
         path: ``model.pt``. A file of an earlier run is set aside, not overwritten.
         network: the network (a distributed wrapper is taken off).
-        tolerance: AP differences up to this are no differences, in [0, 1]; 0 where denoising is not trained.
+        tolerance: differences of the segmentation score up to this are no differences, in [0, 1]; 0 where denoising is not
+            trained.
+        metric: the segmentation score to go by; None takes ``"dice"`` for a network with semantic classes, else ``"ap"``.
 
     Raises:
         ValueError: when ``tolerance`` is out of range.
@@ -87,8 +91,9 @@ class BestCheckpoint:
         [True, True, False, True]
     """
 
-    def __init__(self, path: str | Path, network: nn.Module, tolerance: float = 0.0) -> None:
-        self.path, self.network = Path(path), network
+    def __init__(self, path: str | Path, network: nn.Module, tolerance: float = 0.0, metric: str | None = None) -> None:
+        self.path, self.network = Path(path), getattr(network, "module", network)
+        self.metric = metric or ("dice" if getattr(self.network, "classes", None) else "ap")
         self.tolerance = check_range("ap_tolerance", tolerance, 0, 1)
         self.best: Best | None = None
 
@@ -102,7 +107,7 @@ class BestCheckpoint:
         Args:
             metrics: ``state.metrics`` of the evaluator.
         """
-        name, score = selection_score(metrics)
+        name, score = selection_score(metrics, self.metric)
         new = Best(name, score, score, metrics.get("denoising", math.inf))
         if self.best is not None and self.best.name == name:
             top = max((t for t in (self.best.top, score) if not math.isnan(t)), default=math.nan)
@@ -112,16 +117,16 @@ class BestCheckpoint:
         if is_main_process():
             if self.best is None:
                 set_aside(self.path)
-            save_atomically(getattr(self.network, "module", self.network).state_dict(), self.path)
+            save_atomically(self.network.state_dict(), self.path)
             logger.info("best so far, %s %.4f: saved %s", name, abs(score), self.path)
         self.best = new
         return True
 
     def _is_better(self, new: Best, saved: Best) -> bool:
-        floor = new.top - (self.tolerance if new.name == "ap" else 0)
+        floor = new.top - (self.tolerance if new.name == self.metric else 0)
         if not new.score >= floor:
             return False
-        if saved.score >= floor and self.tolerance and new.name == "ap":
+        if saved.score >= floor and self.tolerance and new.name == self.metric:
             return new.denoising < saved.denoising
         return new.score > saved.score or not saved.score >= floor
 

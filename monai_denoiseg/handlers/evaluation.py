@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from ..metrics import InstanceMetric, psnr, scale_invariant_psnr, ssim
+from ..constants import CLASSES
+from ..metrics import ClassDice, InstanceMetric, psnr, scale_invariant_psnr, ssim
 from ..pictures import join_panels, panel_images, to_png_bytes
+from .labels import known_spacing, predicted_labels
 from .panels import prediction_arrays
 
 RANKS = ("best", "median", "worst")
@@ -25,19 +27,21 @@ DENOISING = {"psnr": psnr, "si_psnr": scale_invariant_psnr, "ssim": ssim}
 class EvaluationWriter:
     """Score every image and write ``metrics.json``, ``per_image.csv``, ``panels/`` and ``arrays/`` when the evaluation ends.
 
-    AP, SEG, precision, recall and F1 where an image is labelled; PSNR (paper definition), scale-invariant PSNR and SSIM where
-    there is a clean reference. Images are ranked by AP, else by PSNR.
+    Where an image is labelled: AP, SEG, precision, recall and F1 of the instances, and Dice of objects against background; for
+    semantic classes Dice of each and their mean. Where there is a clean reference: PSNR (paper definition), scale-invariant PSNR
+    and SSIM. Images are ranked by AP, else by Dice, else by PSNR.
 
     Args:
         output_dir: folder for the files; it is made.
         items: the data list, in the order of the evaluation, for file names.
-        instances: callable ``(probabilities, threshold) -> instances``.
+        instances: callable ``(probabilities, threshold, spacing=...)`` that gives instances or classes.
         threshold: foreground threshold.
         iou_thresholds: IoU a match must exceed; AP is reported for each, the first is the main one.
         empty: see :class:`~monai_denoiseg.metrics.InstanceMetric`.
         reduction: see there.
         pictures: draw the best, the median and the worst image.
         keep: further entries for ``metrics.json``, such as the model file.
+        classes: names of semantic classes (``network.classes``), background first; None (or empty) for instances.
 
     Raises:
         ValueError: from the metric, for options out of range.
@@ -67,9 +71,11 @@ class EvaluationWriter:
         reduction: str = "image_mean",
         pictures: bool = True,
         keep: Mapping[str, Any] | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         self.output_dir, self.items, self.instances, self.threshold = Path(output_dir), items, instances, threshold
-        self.metric = InstanceMetric(iou_thresholds, empty, reduction)
+        self.classes = list(classes or [])
+        self.metric, self.dice = InstanceMetric(iou_thresholds, empty, reduction), ClassDice(self.classes)
         self.pictures, self.keep = pictures, dict(keep or {})
         self.rows: list[dict[str, Any]] = []
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
@@ -82,6 +88,7 @@ class EvaluationWriter:
 
     def _reset(self, engine: Any) -> None:
         self.metric.reset()
+        self.dice.reset()
         self.rows, self._scratch = [], None
 
     def _waiting_room(self) -> Path:
@@ -92,13 +99,13 @@ class EvaluationWriter:
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             prediction = output["pred"].float().cpu()
-            found = torch.as_tensor(self.instances(prediction[:3], self.threshold))
-            arrays = prediction_arrays(prediction, output["image"], found)
-            row: dict[str, Any] = {"image": Path(self.items[len(self.rows)]["image"]).name, "n_predicted": int(found.max())}
+            found = predicted_labels(self.instances, prediction[: len(self.classes or CLASSES)], self.threshold, item)
+            arrays = prediction_arrays(prediction, output["image"], found, self.classes, known_spacing(item))
+            row: dict[str, Any] = {"image": image_name(self.items[len(self.rows)])}
+            row |= {} if self.classes else {"n_predicted": int(found.max())}
             if "instances" in item:
                 truth = torch.as_tensor(item["instances"]).cpu()
-                self.metric(y_pred=[found], y=[truth])
-                row |= self.metric.rows()[-1]
+                row |= self._score(found, truth)
                 arrays["truth"] = np.asarray(truth[0])
             if "clean" in item:
                 arrays["clean"] = np.asarray(torch.as_tensor(item["clean"]).float().cpu())
@@ -110,11 +117,22 @@ class EvaluationWriter:
                 # Which image is the median is known at the end only: until then they wait on disk, not in memory.
                 np.savez(self._waiting_room() / f"{len(self.rows) - 1}.npz", **arrays)  # type: ignore[arg-type]
 
+    def _score(self, found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
+        self.dice(y_pred=[found], y=[truth])
+        if self.classes:
+            return self.dice.rows()[-1]
+        self.metric(y_pred=[found], y=[truth])
+        return self.metric.rows()[-1] | self.dice.rows()[-1]
+
     def _finish(self, engine: Any) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        metrics: dict[str, Any] = {"n_images": len(self.rows), "threshold": self.threshold, "reduction": self.metric.reduction}
+        metrics: dict[str, Any] = {"threshold": self.threshold, "reduction": self.metric.reduction}
+        if self.classes:
+            metrics = {"classes": self.classes}
         if any("ap" in row for row in self.rows):
             metrics |= self.metric.aggregate()  # type: ignore[arg-type]  # a dictionary, as no single value was asked for
+        if any("dice" in row for row in self.rows):
+            metrics |= self.dice.aggregate()
         metrics["n_images"] = len(self.rows)
         for name in (*DENOISING, "psnr_input"):
             values = [row[name] for row in self.rows if math.isfinite(row.get(name, math.nan))]
@@ -149,14 +167,29 @@ class EvaluationWriter:
             np.savez_compressed(self.output_dir / "arrays" / f"{rank}_{stem}.npz", **arrays)
 
 
+def image_name(item: Mapping[str, Any]) -> str:
+    """Name of an image in tables and pictures: its file's, with the number of the frame if the file holds several.
+
+    Args:
+        item: entry of a data list: ``image`` and maybe ``frame``.
+
+    >>> image_name({"image": "some/where/a.tif"}), image_name({"image": "movie.ome.tif", "frame": 3})
+    ('a.tif', 'movie.ome_frame0003.tif')
+    """
+    path = Path(item["image"])
+    return path.name if item.get("frame") is None else f"{path.stem}_frame{item['frame']:04d}{path.suffix}"
+
+
 def _best_median_worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Rows to show; with fewer than three images each is shown once."""
-    for name in ("ap", "psnr", "n_predicted"):
+    for name in ("ap", "dice", "psnr", "n_predicted"):
         scored = [i for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))]
         if scored:
             break
-    else:
+    else:  # nothing to rank by: the first, the middle and the last one
+        scored = list(range(len(rows)))
+    if not scored:
         return {}
-    ranked = sorted(scored, key=lambda i: -rows[i][name])
+    ranked = sorted(scored, key=lambda i: -rows[i].get(name, 0))
     chosen = dict(zip(RANKS, (ranked[0], ranked[len(ranked) // 2], ranked[-1]), strict=True))
     return {rank: i for k, (rank, i) in enumerate(chosen.items()) if i not in list(chosen.values())[:k]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +11,49 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from ..constants import CLASSES
 from ..pictures import join_panels, panel_images, to_png_bytes
 from .files import is_main_process
+from .labels import known_spacing, predicted_labels
 
 
-def prediction_arrays(prediction: Tensor, image: Tensor, instances: Any, n_classes: int = 3) -> dict[str, np.ndarray]:
+def prediction_arrays(
+    prediction: Tensor, image: Tensor, labels: Any, classes: Sequence[str] | None = None, spacing: Any = None
+) -> dict[str, np.ndarray]:
     """Name the parts of a prediction as the pictures and the report want them.
 
     Args:
         prediction: ``(K + C, [D,] H, W)``: class probabilities, then denoised channels.
         image: noisy input ``(C, [D,] H, W)``.
-        instances: ``(1, [D,] H, W)``.
-        n_classes: K.
+        labels: predicted instances or classes ``(1, [D,] H, W)``.
+        classes: names of the K semantic classes; None (or empty) for instances, K being 3.
+        spacing: voxel size along each axis, or None if unknown.
 
     Returns:
-        ``input``, ``denoised``, ``probabilities`` and ``instances`` (without channel) as arrays.
+        ``input``, ``denoised``, ``probabilities``, ``instances`` (``classes`` if they are semantic; without channel) and, if
+        known, ``spacing`` as arrays.
 
     >>> import torch
     >>> sorted(prediction_arrays(torch.zeros(4, 8, 8), torch.zeros(1, 8, 8), torch.zeros(1, 8, 8)))
     ['denoised', 'input', 'instances', 'probabilities']
     """
-    return {
+    n_classes = len(classes or CLASSES)
+    arrays = {
         "input": np.asarray(image.float().cpu()),
         "denoised": np.asarray(prediction[n_classes:].float().cpu()),
         "probabilities": np.asarray(prediction[:n_classes].float().cpu()),
-        "instances": np.asarray(instances)[0],
+        "classes" if classes else "instances": np.asarray(labels)[0],
     }
+    return arrays if spacing is None else arrays | {"spacing": np.asarray(spacing, np.float32)}
 
 
 class ImagePanels:
-    """Draw input, denoised image, probabilities and instances of the first image of each validation.
+    """Draw input, denoised image, probabilities and instances (or classes) of the first image of each validation.
 
     Args:
         output_dir: folder for ``epoch_0010.png`` and so on.
-        instances: callable ``(probabilities, threshold) -> instances``.
-        network: the network, for its present threshold (a distributed wrapper is taken off).
+        instances: callable ``(probabilities, threshold, spacing=...)`` that gives instances or classes.
+        network: the network, for its classes and its present threshold (a distributed wrapper is taken off).
         log_dir: TensorBoard folder that gets the picture too, or None.
 
     Example:
@@ -85,9 +93,12 @@ class ImagePanels:
         if self._drawn or not is_main_process():
             return
         self._drawn = True
-        output = engine.state.output[0]
-        found = self.instances(output["pred"][:3].float().cpu(), float(self.network.threshold[0]))
-        picture = join_panels(list(panel_images(prediction_arrays(output["pred"], output["image"], found)).values()))
+        output, batch = engine.state.output[0], engine.state.batch
+        item = batch[0] if isinstance(batch, Sequence) else None
+        prediction, classes = output["pred"], self.network.classes
+        found = predicted_labels(self.instances, prediction[: self.network.n_classes], float(self.network.threshold[0]), item)
+        arrays = prediction_arrays(prediction, output["image"], found, classes, known_spacing(item))
+        picture = join_panels(list(panel_images(arrays).values()))
         self.output_dir.mkdir(parents=True, exist_ok=True)
         (self.output_dir / f"epoch_{engine.state.epoch:04d}.png").write_bytes(to_png_bytes(picture))
         if self.log_dir is not None:

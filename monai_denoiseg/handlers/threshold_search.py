@@ -11,13 +11,15 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from ..checks import check_range
+from ..constants import CLASSES
 from ..metrics import average_precision, seg_score
 from .files import of_all_processes
+from .labels import predicted_labels
 
 logger = logging.getLogger(__name__)
 
-GRID = tuple(round(0.05 * i, 2) for i in range(2, 20))
-"""0.10, 0.15, ..., 0.95: the paper's grid less 1.00, at which nothing is found."""
+GRID = (*(round(0.05 * i, 2) for i in range(2, 20)), 0.97, 0.98, 0.99)
+"""0.10, 0.15, ..., 0.95 as in the paper, then finer: touching objects part where their contact is a little less than certain."""
 
 
 class ThresholdSearch:
@@ -29,7 +31,7 @@ class ThresholdSearch:
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` (a distributed wrapper is taken off).
-        instances: callable ``(probabilities, threshold) -> instances``, the very one inference uses
+        instances: callable ``(probabilities, threshold, spacing=...) -> instances``, the very one inference uses
             (:class:`~monai_denoiseg.transforms.ProbabilitiesToInstances`).
         thresholds: candidates in (0, 1).
         truth_key: batch key of the true instances ``(1, [D,] H, W)``; items without it are not labelled.
@@ -70,20 +72,21 @@ class ThresholdSearch:
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             if self.truth_key in item:
-                self.add(output["pred"], torch.as_tensor(item[self.truth_key]))
+                self.add(output["pred"], torch.as_tensor(item[self.truth_key]), item)
 
-    def add(self, prediction: Tensor, truth: Tensor) -> None:
+    def add(self, prediction: Tensor, truth: Tensor, item: Any = None) -> None:
         """Score one image at every threshold.
 
         Args:
             prediction: ``(3 or more, [D,] H, W)``: class probabilities first.
             truth: true instances ``(1, [D,] H, W)``, -1 where not annotated.
+            item: the item of the batch, for its voxel size (``spacing``).
         """
-        probabilities = torch.as_tensor(prediction)[:3].float().cpu()
+        probabilities = torch.as_tensor(prediction)[: len(CLASSES)].float().cpu()
         truth = truth.cpu()
         row = []
         for threshold in self.thresholds:
-            found = self.instances(probabilities, threshold)
+            found = predicted_labels(self.instances, probabilities, threshold, item)
             row.append([average_precision(truth, found), seg_score(truth, found)])
         self._rows.append(row)
 

@@ -37,8 +37,8 @@ class BlindSpotLoss(nn.Module):
             denoised: prediction ``(B, C, [D,] H, W)``.
             noisy: original values, same shape.
             mask: boolean, same shape; True where the network could not see the voxel.
-            unit: ``(C,)`` intensity the difference is measured in (the training data's standard deviation), so that the loss does
-                not depend on the camera's scale; None for raw intensities.
+            unit: intensity the difference is measured in, ``(C,)`` (the training data's standard deviation) or ``(B, C)`` (that
+                of each image), so that the loss does not depend on the camera's scale; None for raw intensities.
 
         Returns:
             A scalar in float32 (float64 for float64 input); 0 (with zero gradient) when nothing is masked.
@@ -51,7 +51,7 @@ class BlindSpotLoss(nn.Module):
             raise ValueError(f"denoised, noisy and mask must have one shape, got {shapes}")
         difference = denoised.to(torch.promote_types(denoised.dtype, torch.float32)) - noisy
         if unit is not None:
-            difference = difference / unit.reshape([1, -1] + [1] * (noisy.dim() - 2))
+            difference = difference / unit.reshape([-1, noisy.shape[1]] + [1] * (noisy.dim() - 2))
         axes = [axis for axis in range(noisy.dim()) if axis != 1 or self.channels == "mean"]
         squares = torch.where(mask, difference, 0).square()
         return (squares.sum(axes) / mask.sum(axes).clamp(min=1)).sum()

@@ -34,10 +34,12 @@ class DenoiSegLoss(nn.Module):
 
     Args:
         alpha: weight of the denoising loss, in [0, 1].
-        class_weights: see :class:`PartialCrossEntropyLoss`.
+        class_weights: see :class:`PartialCrossEntropyLoss`; None is ``(1, 1, 5)`` for instances, 1 for each semantic class.
         reduction: ``"labelled"`` (default) or ``"paper"``, see :class:`PartialCrossEntropyLoss`; with ``"paper"`` the
             denoising loss also sums over the channels, as the original does.
-        unit: ``(C,)`` intensity the denoising error is measured in: the standard deviation of the training data.
+        unit: ``(C,)`` intensity the denoising error is measured in: the standard deviation of the training data. None: that of
+            each image, where the target tells it (few bright images would else rule the loss), else 1.
+        classes: names of semantic classes, background first; None (or empty) for background, foreground, border.
 
     Raises:
         ValueError: when an argument is out of range.
@@ -55,13 +57,14 @@ class DenoiSegLoss(nn.Module):
     def __init__(
         self,
         alpha: float = 0.5,
-        class_weights: Sequence[float] = (1.0, 1.0, 5.0),
+        class_weights: Sequence[float] | None = None,
         reduction: str = "labelled",
         unit: Tensor | Sequence[float] | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.alpha = check_range("alpha", alpha, 0, 1)
-        self.segmentation = PartialCrossEntropyLoss(class_weights, reduction)
+        self.segmentation = PartialCrossEntropyLoss(class_weights, reduction, classes=classes)
         self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean")
         self.register_buffer("unit", None if unit is None else torch.as_tensor(unit, dtype=torch.float32), persistent=False)
 
@@ -71,13 +74,13 @@ class DenoiSegLoss(nn.Module):
         Args:
             output: network output ``(B, K + C, [D,] H, W)``: class logits, then the denoised channels.
             target: ``image`` (the noisy original, ``(B, C, ...)``), ``mask`` (blind spots, same shape) and ``label``
-                (``(B, 1, ...)``, -1 where not annotated).
+                (``(B, 1, ...)``, -1 where not annotated); perhaps ``unit`` ``(B, C)``.
 
         Returns:
             :class:`JointLoss`. A part that has nothing to compare (no masked voxel, no annotated voxel) is 0.
         """
         classes = len(self.segmentation.weight)
-        unit = None if self.unit is None else self.unit.to(output.device)
+        unit = target.get("unit") if self.unit is None else self.unit.to(output.device)
         denoising = self.denoising(output[:, classes:], target["image"], target["mask"], unit)
         segmentation = self.segmentation(output[:, :classes], target["label"])
         return JointLoss(self.alpha * denoising + (1 - self.alpha) * segmentation, denoising, segmentation)

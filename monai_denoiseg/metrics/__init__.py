@@ -1,5 +1,6 @@
-"""Instance scores (AP, SEG, precision, recall, F1) and image quality (PSNR, SSIM)."""
+"""Instance scores (AP, SEG, precision, recall, F1), Dice of classes, and image quality (PSNR, SSIM)."""
 
+from monai_denoiseg.metrics.dice import DICE, ClassDice, class_dice, dice_names, dice_row, mean_dice
 from monai_denoiseg.metrics.instance_metric import InstanceMetric
 from monai_denoiseg.metrics.matching import (
     Detection,
@@ -12,13 +13,19 @@ from monai_denoiseg.metrics.overlap import Matches, Overlap
 from monai_denoiseg.metrics.psnr import PSNRMetric, psnr, scale_invariant_psnr, ssim
 
 __all__ = [
+    "DICE",
+    "ClassDice",
     "Detection",
     "InstanceMetric",
     "Matches",
     "Overlap",
     "PSNRMetric",
     "average_precision",
+    "class_dice",
+    "dice_names",
+    "dice_row",
     "match_instances",
+    "mean_dice",
     "precision_recall_f1",
     "psnr",
     "scale_invariant_psnr",

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from ..checks import check_int, check_option
 from ..constants import CLASSES
-from ..intensity import robust_range
+from ..intensity import robust_moments
+from .architecture import describe_architecture, encode_architecture
+from .class_names import check_classes, decode_names, encode_names
 from .padding import reflect_to_multiple
 from .unet import CAREUNet
 
 NORMALISATIONS = ("dataset", "image")
-_NORMS, _VARIANTS = ("batch", "none"), ("care", "n2v2")
 
 
 class DenoiSegNet(nn.Module):
@@ -26,39 +27,54 @@ class DenoiSegNet(nn.Module):
     label value, then one denoised channel per input channel in the unit of the input. Any size works: the input is padded by
     reflection and the output cropped back.
 
+    With ``classes`` the network tells semantic classes (organs) apart instead of objects: one channel for each, named in the
+    state dict too.
+
     Normalisation is one of two modes, and the mode travels in the state dict:
 
     * ``"dataset"``: mean and standard deviation of the training images (:meth:`set_statistics`).
-    * ``"image"``: the 1 % and 99.8 % percentiles of each *whole* image. Tiles and crops must be given the numbers of the image
-      they come from (``intensity=net.intensity(image)``); without it they are taken from the input itself.
+    * ``"image"``: mean and deviation of each *whole* image, few outliers aside. Tiles and crops must be given the numbers of the
+      image they come from (``intensity=net.intensity(image)``); without it they are taken from the input itself.
+
+    In evaluation mode the class logits are corrected for the class weights of the training loss (:meth:`set_class_weights`), so
+    that their softmax estimates true probabilities: a border weighted five times would else swell into the objects.
 
     The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG.
+    Semantic classes need none: the most probable one is taken.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
-        n_classes: segmentation classes; 3 for background, foreground, border.
+        n_classes: segmentation classes; by default as many as ``classes``, else 3 for background, foreground, border; 0 only
+            denoises.
         depth: number of down-samplings of the U-Net.
         features: channels of its first level.
-        kernel_size: odd edge of the convolutions, or one an axis.
+        kernel_size: odd edge of the convolutions, see :class:`CAREUNet`.
         strides: down-sampling, see :class:`CAREUNet`.
         norm: ``"batch"`` or ``"none"``.
         variant: ``"care"`` (paper) or ``"n2v2"``.
         normalisation: ``"dataset"`` or ``"image"``.
+        classes: names of semantic classes in the order of the label values, background first; None for instances. The
+            attribute ``classes`` is a list, empty for instances.
 
     Raises:
-        ValueError: when an argument is out of range.
+        ValueError: when an argument is out of range, or ``n_classes`` is not the number of ``classes``.
 
     >>> net = DenoiSegNet(2, in_channels=1, depth=2, features=8)
     >>> net(torch.zeros(1, 1, 33, 50)).shape
     torch.Size([1, 4, 33, 50])
+    >>> DenoiSegNet(3, depth=1, features=4, classes=["background", "liver"]).n_classes
+    2
     """
 
     mean: Tensor
     std: Tensor
     threshold: Tensor
+    class_weights: Tensor
     image_mode: Tensor
     architecture: Tensor
+    class_names: Tensor
+    classes: list[str]
     multiple: list[int]
     receptive_radius: list[int]
 
@@ -66,18 +82,20 @@ class DenoiSegNet(nn.Module):
         self,
         spatial_dims: int = 2,
         in_channels: int = 1,
-        n_classes: int = len(CLASSES),
+        n_classes: int | None = None,
         *,
         depth: int = 4,
         features: int = 32,
-        kernel_size: int | Sequence[int] = 3,
+        kernel_size: int | Sequence[int] | Sequence[Sequence[int]] = 3,
         strides: int | Sequence[int] | Sequence[Sequence[int]] = 2,
         norm: str = "batch",
         variant: str = "care",
         normalisation: str = "dataset",
+        classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        check_int("n_classes", n_classes, 0)
+        self.classes = check_classes(classes)
+        n_classes = _count_classes(n_classes, self.classes)
         check_option("normalisation", normalisation, NORMALISATIONS)
         self.unet = CAREUNet(
             spatial_dims,
@@ -95,10 +113,11 @@ class DenoiSegNet(nn.Module):
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
         self.register_buffer("threshold", torch.tensor([0.5, 0.5]))
+        self.register_buffer("class_weights", torch.ones(n_classes))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
-        flat_strides = [s for level in self.unet.strides for s in level]
-        plan = [spatial_dims, in_channels, n_classes, depth, features, _NORMS.index(norm), _VARIANTS.index(variant)]
-        self.register_buffer("architecture", torch.tensor(plan + list(self.unet.kernel_size) + flat_strides))
+        self.register_buffer("class_names", encode_names(self.classes))
+        plan = (spatial_dims, in_channels, n_classes, depth, features, norm, variant, self.unet.kernels, self.unet.strides)
+        self.register_buffer("architecture", encode_architecture(*plan))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Store the training data's mean and standard deviation, ``(in_channels,)`` each, in raw intensities.
@@ -122,6 +141,30 @@ class DenoiSegNet(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_(std)
 
+    def set_class_weights(self, weights: Tensor | Sequence[float]) -> None:
+        """Tell the network the class weights of its training loss, which evaluation mode then undoes.
+
+        The weighted cross entropy is least for ``p_k = w_k q_k / sum(w q)`` where ``q`` are the true class probabilities;
+        dividing by ``w`` gives ``q`` back. (A class of weight 0 is never learnt and left alone.)
+
+        Args:
+            weights: one number a class, not negative.
+
+        Raises:
+            ValueError: when there is not one weight a class.
+
+        >>> net = DenoiSegNet(2, depth=1, features=4)
+        >>> net.set_class_weights([1, 1, 5])
+        >>> image = torch.zeros(1, 1, 8, 8)
+        >>> shift = net.train()(image)[0, :3, 0, 0] - net.eval()(image)[0, :3, 0, 0]
+        >>> bool(shift[2] != 0)
+        True
+        """
+        values = torch.as_tensor(weights, dtype=torch.float32)
+        if values.shape != (self.n_classes,):
+            raise ValueError(f"`class_weights` needs {self.n_classes} values (one a class), got shape {tuple(values.shape)}")
+        self.class_weights.copy_(torch.where(values > 0, values, torch.ones_like(values)))
+
     @torch.jit.export
     def intensity(self, image: Tensor) -> Tensor:
         """Offset and scale of each whole image, ``(B, 2, C)``, in its unit: what ``forward`` normalises with.
@@ -130,7 +173,7 @@ class DenoiSegNet(nn.Module):
             image: whole images ``(B, C, [D,] H, W)``.
         """
         if bool(self.image_mode):
-            return robust_range(image)
+            return robust_moments(image)
         return torch.stack([self.mean, self.std]).unsqueeze(0).expand(image.shape[0], 2, self.in_channels)
 
     def forward(self, image: Tensor, intensity: Optional[Tensor] = None) -> Tensor:  # noqa: UP045 (TorchScript)
@@ -142,7 +185,8 @@ class DenoiSegNet(nn.Module):
                 Only looked at with ``normalisation="image"``.
 
         Returns:
-            ``(B, n_classes + C, [D,] H, W)``: class logits, then the denoised image in raw intensities.
+            ``(B, n_classes + C, [D,] H, W)``: class logits (those of the loss in training mode, corrected for its class weights
+            in evaluation mode), then the denoised image in raw intensities.
 
         Raises:
             ValueError: when the number of axes or channels does not fit.
@@ -163,9 +207,18 @@ class DenoiSegNet(nn.Module):
             x = x.narrow(axis + 2, 0, size[axis])
         # float() because autocast may hand back bf16, which cannot hold a raw intensity.
         denoised = x[:, self.n_classes :].to(torch.float32) * scale + offset
-        return torch.cat([x[:, : self.n_classes].to(torch.float32), denoised], 1)
+        logits = x[:, : self.n_classes].to(torch.float32)
+        if not self.training:
+            logits = logits - self.class_weights.log().reshape([1, self.n_classes] + [1] * self.spatial_dims)
+        return torch.cat([logits, denoised], 1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        names = state_dict.get(prefix + "class_names")
+        if names is not None and decode_names(names) != self.classes:
+            their_names, our_names = decode_names(names) or "none (instances)", self.classes or "none (instances)"
+            raise ValueError(
+                f"the file's `classes` are {their_names}, the network's {our_names}; build the network with the file's values"
+            )
         found = state_dict.get(prefix + "architecture")
         if found is not None and not torch.equal(torch.as_tensor(found).cpu(), self.architecture.cpu()):
             ours, theirs = describe_architecture(self.architecture), describe_architecture(found)
@@ -174,29 +227,15 @@ class DenoiSegNet(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
 
 
-def describe_architecture(architecture: Tensor) -> dict[str, Any]:
-    """Spell out the ``architecture`` buffer as the arguments of :class:`DenoiSegNet`.
-
-    Args:
-        architecture: the integer buffer of a network or of its state dict.
-
-    >>> describe_architecture(DenoiSegNet(2, 1, depth=1, features=4).architecture)["features"]
-    4
-    """
-    values = [int(v) for v in architecture]
-    spatial_dims, in_channels, n_classes, depth, features, norm, variant = values[:7]
-    kernel, flat = values[7 : 7 + spatial_dims], values[7 + spatial_dims :]
-    return {
-        "spatial_dims": spatial_dims,
-        "in_channels": in_channels,
-        "n_classes": n_classes,
-        "depth": depth,
-        "features": features,
-        "kernel_size": kernel,
-        "strides": [flat[i * spatial_dims : (i + 1) * spatial_dims] for i in range(depth)],
-        "norm": _NORMS[norm],
-        "variant": _VARIANTS[variant],
-    }
+def _count_classes(n_classes: int | None, classes: Sequence[str]) -> int:
+    if n_classes is None:
+        return len(classes) or len(CLASSES)
+    check_int("n_classes", n_classes, 0)
+    if classes and n_classes != len(classes):
+        raise ValueError(
+            f"`n_classes` is {n_classes}, but `classes` names {len(classes)}: {', '.join(classes)}; leave `n_classes` out"
+        )
+    return n_classes
 
 
 def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet:
@@ -224,4 +263,5 @@ def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet:
     if not isinstance(state, Mapping) or "architecture" not in state:
         raise ValueError(f"{path} holds no DenoiSegNet state dict (key 'architecture' missing); give the trainer's model.pt")
     plan = describe_architecture(cast(Tensor, state["architecture"]))
-    return DenoiSegNet(**plan, normalisation="image" if bool(state["image_mode"]) else "dataset")
+    names = decode_names(state["class_names"]) if "class_names" in state else []
+    return DenoiSegNet(**plan, normalisation="image" if bool(state["image_mode"]) else "dataset", classes=names)

@@ -48,6 +48,40 @@ def level_strides(strides: int | Sequence[int] | Sequence[Sequence[int]], depth:
     return levels
 
 
+def level_kernels(
+    kernel_size: int | Sequence[int] | Sequence[Sequence[int]], depth: int, spatial_dims: int
+) -> list[tuple[int, ...]]:
+    """Spell out the kernel of every level and axis.
+
+    Args:
+        kernel_size: one odd number, one number an axis, or one such list a level, the bottleneck last.
+        depth: number of down-samplings.
+        spatial_dims: 2 or 3.
+
+    Returns:
+        ``depth + 1`` tuples of ``spatial_dims`` edges.
+
+    Raises:
+        ValueError: when the nesting fits neither the levels nor the axes, or an edge is not odd.
+
+    >>> level_kernels([[1, 3, 3], [3, 3, 3]], depth=1, spatial_dims=3)
+    [(1, 3, 3), (3, 3, 3)]
+    """
+    levels: list[tuple[int, ...]]
+    if isinstance(kernel_size, Sequence) and kernel_size and isinstance(kernel_size[0], Sequence):
+        if len(kernel_size) != depth + 1:
+            raise ValueError(
+                f"`kernel_size` lists {len(kernel_size)} levels, but with `depth` {depth} there are {depth + 1}: "
+                "give one entry a level and one for the bottleneck"
+            )
+        levels = [per_axis("kernel_size", cast("Sequence[int]", level), spatial_dims) for level in kernel_size]
+    else:
+        levels = [per_axis("kernel_size", cast("int | Sequence[int]", kernel_size), spatial_dims)] * (depth + 1)
+    if any(check_int("kernel_size", edge, 1) % 2 == 0 for level in levels for edge in level):
+        raise ValueError(f"`kernel_size` must be odd, got {kernel_size!r}")
+    return levels
+
+
 class BlurPool(nn.Module):
     """Max pooling without stride, then a binomial blur with stride (N2V2, Höck et al. 2022): no checkerboard.
 
@@ -113,7 +147,8 @@ class CAREUNet(nn.Module):
         out_channels: channels of the output.
         depth: number of down-samplings.
         features: channels of the first level.
-        kernel_size: odd edge of the convolutions, for all axes or one an axis.
+        kernel_size: odd edge of the convolutions: one number, one an axis, or one such list a level with the bottleneck last
+            (``depth + 1`` lists; the way up has the kernels of the way down).
         strides: down-sampling: one number, one an axis, or one such list a level (anisotropic volumes: ``[[1, 2, 2], ...]``).
         norm: ``"batch"`` or ``"none"``.
         variant: ``"care"`` or ``"n2v2"``.
@@ -134,7 +169,7 @@ class CAREUNet(nn.Module):
         *,
         depth: int = 4,
         features: int = 32,
-        kernel_size: int | Sequence[int] = 3,
+        kernel_size: int | Sequence[int] | Sequence[Sequence[int]] = 3,
         strides: int | Sequence[int] | Sequence[Sequence[int]] = 2,
         norm: str = "batch",
         variant: str = "care",
@@ -147,27 +182,26 @@ class CAREUNet(nn.Module):
             check_int(name, value, 1)
         check_option("norm", norm, ("batch", "none"))
         check_option("variant", variant, ("care", "n2v2"))
-        kernel = per_axis("kernel_size", kernel_size, spatial_dims)
-        if any(check_int("kernel_size", k, 1) % 2 == 0 for k in kernel):
-            raise ValueError(f"`kernel_size` must be odd, got {kernel_size!r}")
-        self.spatial_dims, self.depth, self.kernel_size, self.variant = spatial_dims, depth, kernel, variant
+        self.spatial_dims, self.depth, self.variant = spatial_dims, depth, variant
         self.strides = level_strides(strides, depth, spatial_dims)
+        self.kernels = kernels = level_kernels(kernel_size, depth, spatial_dims)
 
         plan = [features * 2**n for n in range(depth + 1)]
         below = [plan[max(0, n - 1)] for n in range(depth + 1)]
         self.down = nn.ModuleList(
-            _block(spatial_dims, [in_channels if n == 0 else plan[n - 1], plan[n], plan[n]], kernel, norm) for n in range(depth)
+            _block(spatial_dims, [in_channels if n == 0 else plan[n - 1], plan[n], plan[n]], kernels[n], norm)
+            for n in range(depth)
         )
         self.pool = nn.ModuleList(
             BlurPool(spatial_dims, s) if variant == "n2v2" else _POOL[spatial_dims](s, stride=s) for s in self.strides
         )
-        self.middle = _block(spatial_dims, [plan[depth - 1], plan[depth], below[depth]], kernel, norm)
+        self.middle = _block(spatial_dims, [plan[depth - 1], plan[depth], below[depth]], kernels[depth], norm)
         self.up = nn.ModuleList()
         self.enlarge = nn.ModuleList()
         for n in reversed(range(depth)):
             skip = 0 if variant == "n2v2" and n == 0 else plan[n]
             self.enlarge.append(nn.Upsample(scale_factor=tuple(float(s) for s in self.strides[n]), mode="nearest"))
-            self.up.append(_block(spatial_dims, [below[n + 1] + skip, plan[n], below[n]], kernel, norm))
+            self.up.append(_block(spatial_dims, [below[n + 1] + skip, plan[n], below[n]], kernels[n], norm))
         self.head = _CONV[spatial_dims](features, out_channels, 1)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -182,15 +216,15 @@ class CAREUNet(nn.Module):
         """Voxels to each side, per axis, that an output voxel can depend on (rounded up to :meth:`multiple`)."""
         radius = []
         for axis, multiple in enumerate(self.multiple()):
-            reach, scale, half = 0, 1, self.kernel_size[axis] // 2
-            for level in self.strides:
-                step = level[axis]
+            reach, scale = 0, 1
+            for level, kernel in zip(self.strides, self.kernels[:-1], strict=True):
+                step, half = level[axis], kernel[axis] // 2
                 blur = 1 if self.variant == "n2v2" and step > 1 else 0
                 # Two convolutions on the way down and two on the way up.
                 reach += scale * (4 * half + blur)
                 scale *= step
             # Two convolutions in the middle, and the place of a voxel within its pooled block.
-            reach += scale * 2 * half + scale - 1
+            reach += scale * 2 * (self.kernels[-1][axis] // 2) + scale - 1
             radius.append(-(-reach // multiple) * multiple)
         return radius
 

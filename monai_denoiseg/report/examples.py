@@ -9,8 +9,10 @@ from html import escape
 import numpy as np
 
 from monai_denoiseg import pictures
+from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.report.classes import class_legend
 from monai_denoiseg.report.residual import CORRELATED, Residual, residual_figures
-from monai_denoiseg.report.run_folder import Example, RunFolder, column, number
+from monai_denoiseg.report.run_folder import Example, RunFolder, class_names, column, number
 from monai_denoiseg.report.sections import same_image
 
 FOREGROUND_CSS, BORDER_CSS = (
@@ -25,10 +27,11 @@ CAPTIONS = {
     f'<span class="swatch" style="--colour:{FOREGROUND_CSS}">object</span>'
     f'<span class="swatch" style="--colour:{BORDER_CSS}">border</span>',
     "instances": "<b>Objects found</b>",
+    "classes": "<b>Classes found</b>",
     "truth": "<b>Annotation</b>",
 }
 
-_SCORES = (("AP", "ap", ".2f", ""), ("SEG", "seg", ".2f", ""), ("PSNR", "psnr", ".1f", " dB"))
+_SCORES = (("AP", "ap", ".2f", ""), ("SEG", "seg", ".2f", ""), ("Dice", "dice", ".2f", ""), ("PSNR", "psnr", ".1f", " dB"))
 
 
 def example_panels(run: RunFolder) -> str:
@@ -49,7 +52,14 @@ def example_panels(run: RunFolder) -> str:
     volume = any(example.arrays and example.arrays["input"].ndim == 4 for example in run.examples)
     ranked = next((f" by {name}" for name, key, *_ in _SCORES if np.isfinite(column(run.images, key)).any()), "")
     lead = f"The {shown} image{ranked}. Grey values of input, denoised and clean image are shown on one scale."
-    lead += " Volumes are shown by their three middle planes (XY, YZ on its right, XZ below)." if volume else ""
+    if volume:
+        lead += (
+            " Volumes are shown by three planes (XY, YZ on its right, XZ below), in the proportions of the voxels if their size "
+            "is known. All pictures of a volume are cut through the same voxel: inside the largest object of the slice with most "
+            "annotation, else prediction; in the middle where there is neither."
+        )
+    if any(_partial(example) for example in run.examples):
+        lead += " Hatched parts are not annotated."
     return f'<section><h2>What it looks like</h2><p class="soft">{lead}</p>{panels}</section>'
 
 
@@ -72,7 +82,8 @@ def residual_check(run: RunFolder) -> str:
         return ""
     middle = next((e for e, _ in figures if e.rank == "median"), figures[0][0])
     removed = middle.arrays["input"].astype(np.float64) - middle.arrays["denoised"]
-    picture = pictures.panel_images({"input": removed})["input"]
+    known = {key: middle.arrays[key] for key in ("spacing",) if key in middle.arrays}
+    picture = pictures.panel_images({"input": removed, **known}, point=pictures.cut_point(middle.arrays))["input"]
     caption = f"<b>Input minus denoised</b>, {middle.rank} image. Visible structure here would be signal lost."
     return (
         '<section><h2>Is what was removed just noise?</h2><p class="soft">Input minus denoised, in raw intensity units. '
@@ -90,18 +101,37 @@ def _panel(run: RunFolder, example: Example) -> str:
     head = f'<div class="head">{tag}<h3>{escape(example.name)}</h3><span class="soft">{text}</span></div>'
     if not example.arrays:
         return f'<div class="panel">{head}{_image(example.strip, f"pictures of {example.name}")}</div>'
-    drawn = pictures.panel_images(example.arrays)
-    made = (
-        _figure(picture, CAPTIONS[name] + _counted(example, name), f"{name} of {example.name}") for name, picture in drawn.items()
-    )
-    return f'<div class="panel">{head}<div class="pictures">{"".join(made)}</div></div>'
+    point = pictures.cut_point(example.arrays)
+    drawn = pictures.panel_images(example.arrays, point=point)
+    names = class_names(run) if "classes" in example.arrays else []
+    made = (_figure(picture, _caption(example, name, names), f"{name} of {example.name}") for name, picture in drawn.items())
+    return f'<div class="panel">{head}{_planes(example, point)}<div class="pictures">{"".join(made)}</div></div>'
 
 
-def _counted(example: Example, name: str) -> str:
-    if name not in ("instances", "truth"):
+def _planes(example: Example, point: tuple[int, ...]) -> str:
+    if len(point) == 2:
         return ""
+    size = example.arrays["input"].shape[1:]
+    place = ", ".join(f"{axis} {index + 1} of {length}" for axis, index, length in zip("ZYX", point, size, strict=True))
+    scale = pictures.axis_scale(example.arrays.get("spacing"), 3)
+    stretched = [f"{axis} × {factor:.3g}" for axis, factor in zip("ZYX", scale, strict=True) if factor > 1.001]
+    voxels = f"; voxels stretched {', '.join(stretched)}" if stretched else ""
+    return f'<p class="soft">Planes through {place}{voxels}.</p>'
+
+
+def _caption(example: Example, name: str, names: list[str]) -> str:
+    if "classes" in example.arrays:
+        if name == "probabilities":
+            return f"<b>Class probabilities</b>{class_legend(names)}"
+        return CAPTIONS[name] + (", laid over the input" if name in ("classes", "truth") else "")
+    if name not in ("instances", "truth"):
+        return CAPTIONS[name]
     values = np.unique(example.arrays[name])
-    return f": {np.count_nonzero(values > 0)}, outlined over the input"
+    return f"{CAPTIONS[name]}: {np.count_nonzero(values > 0)}, outlined over the input"
+
+
+def _partial(example: Example) -> bool:
+    return "truth" in example.arrays and bool((example.arrays["truth"] == IGNORE).any())
 
 
 def _figure(picture: pictures.Picture, caption: str, alt: str) -> str:

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from monai_denoiseg import __version__
-from monai_denoiseg.report import examples, sections
+from monai_denoiseg.report import classes, examples, sections
 from monai_denoiseg.report.run_folder import RunFolder, read_run
 
 TITLE = "Denoising and segmentation"
@@ -59,6 +59,7 @@ def render(run: RunFolder) -> str:
         sections.introduction(run),
         sections.cards(run),
         "</header>",
+        classes.dice_table(run),
         examples.example_panels(run),
         sections.curves(run),
         examples.residual_check(run),

@@ -108,6 +108,22 @@ def read_run(folder: str | Path) -> RunFolder:
     return run
 
 
+def class_names(run: RunFolder) -> list[str]:
+    """Names of the semantic classes, background first, in the order of the label values; empty where instances were found.
+
+    Args:
+        run: the run's parts.
+
+    >>> class_names(RunFolder(Path("run"), metrics={"classes": ["background", "liver"]}))
+    ['background', 'liver']
+    """
+    settings = run.about.get("settings")
+    for named in (run.metrics.get("classes"), settings.get("classes") if isinstance(settings, dict) else None):
+        if isinstance(named, list) and named:
+            return [str(name) for name in named]
+    return []
+
+
 def column(rows: list[Row], name: str) -> NDArray[np.float64]:
     """Numbers of one column, NaN where there is none.
 
@@ -169,6 +185,6 @@ def _read_arrays(path: Path) -> dict[str, NDArray]:
         raise ValueError("no array `input` of shape (C, [D,] H, W)")
     size = arrays["input"].shape[1:]
     for name, array in arrays.items():
-        if array.shape[-len(size) :] != size:
+        if name != "spacing" and array.shape[-len(size) :] != size:
             raise ValueError(f"`{name}` of shape {array.shape} does not fit `input` of shape {arrays['input'].shape}")
     return arrays

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from monai_denoiseg.report.charts import Line, line_chart
-from monai_denoiseg.report.run_folder import RunFolder, column, number
+from monai_denoiseg.report.classes import class_colour, dice_columns, section
+from monai_denoiseg.report.run_folder import RunFolder, class_names, column, number
 
 TRAINING, VALIDATION, SEG_COLOUR = "#4f5bd5", "#0d8f7b", "#d9822b"
 
 METRIC_HINTS = {
     "ap": ("AP", "found / (found + missed + made up), at IoU > 0.5"),
     "seg": ("SEG", "mean overlap (IoU) of the annotated objects with their match"),
+    "dice": ("Dice", "overlap of found and annotated voxels; 1 is perfect"),
 }
 
 
@@ -32,14 +34,16 @@ def introduction(run: RunFolder) -> str:
     data = run.about.get("data") or {}
     total, labelled = (sum(_count(data, f"{part}{kind}") for part in ("train", "validation")) for kind in ("", "_labelled"))
     from_what = f" from <b>{total} images, {labelled} of them annotated</b>" if total else ""
+    names = class_names(run)
+    task = f"to tell apart what is in it ({escape(', '.join(names[1:]))})" if names else "to find the objects in it"
     text = (
-        f"One neural network learned two tasks together{from_what}: to remove noise from every image, and to find the objects in "
-        "it. "
+        f"One neural network learned two tasks together{from_what}: to remove noise from every image, and {task}. "
         "Denoising needed no clean images, since each pixel is predicted from its neighbours alone (Noise2Void); "
         "segmentation learned from the few annotations and gains from the shared features (DenoiSeg)."
     )
     if _count(data, "validation"):
-        text += f" {_count(data, 'validation')} of the images were kept apart to choose the best network and its threshold."
+        chosen = "the best network" if names else "the best network and its threshold"
+        text += f" {_count(data, 'validation')} of the images were kept apart to choose {chosen}."
     if count := _count(run.metrics, "n_images"):
         text += f" The figures below were measured on {_plural(count, 'image')}."
     if skipped := _count(run.metrics, "n_skipped"):
@@ -98,15 +102,12 @@ def curves(run: RunFolder) -> str:
             ("segmentation", "Segmentation part", "cross entropy"),
         )
     ]
-    scores = [
-        Line("AP", epoch, column(run.validation, "ap"), VALIDATION, mark_best=True),
-        Line("SEG", epoch, column(run.validation, "seg"), SEG_COLOUR),
-    ]
-    made.append(_chart("Objects found in the validation images", "score", *scores))
+    made.append(_score_chart(run, epoch))
     if not any(made):
         return ""
-    lead = "Lower is better for the losses, higher for AP and SEG. The ring marks the best AP."
-    return _section("How the training went", lead, f'<div class="charts">{"".join(made)}</div>')
+    scores, best = ("Dice", "mean Dice") if class_names(run) else ("AP and SEG", "AP")
+    lead = f"Lower is better for the losses, higher for {scores}. The ring marks the best {best}."
+    return section("How the training went", lead, f'<div class="charts">{"".join(made)}</div>')
 
 
 def image_table(run: RunFolder) -> str:
@@ -119,7 +120,8 @@ def image_table(run: RunFolder) -> str:
     >>> "&lt;b&gt;.tif" in image_table(RunFolder(Path("run"), images=[{"image": "<b>.tif", "ap": "0.5"}]))
     True
     """
-    known = [(key, name) for key, name in _COLUMNS if np.isfinite(column(run.images, key)).any()]
+    columns = (*_COLUMNS[:5], *dice_columns(run), *_COLUMNS[5:])
+    known = [(key, name) for key, name in columns if np.isfinite(column(run.images, key)).any()]
     if not run.images:
         return ""
     head = "".join(f"<th>{name}</th>" for name in ("Image", *(name for _, name in known)))
@@ -132,7 +134,7 @@ def image_table(run: RunFolder) -> str:
         cells = "".join(f"<td>{_cell(key, number(row.get(key)))}</td>" for key, _ in known)
         rows.append(f"<tr><td>{escape(name)}{tag}</td>{cells}</tr>")
     table = f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    return _section("Image by image", _how_averaged(run), table)
+    return section("Image by image", _how_averaged(run), table)
 
 
 def details(run: RunFolder) -> str:
@@ -159,7 +161,7 @@ def details(run: RunFolder) -> str:
         for title, values in groups.items()
         if isinstance(values, dict) and values
     ]
-    return _section("Settings and versions", "Enough to repeat the run.", "".join(made)) if made else ""
+    return section("Settings and versions", "Enough to repeat the run.", "".join(made)) if made else ""
 
 
 def left_out(run: RunFolder) -> str:
@@ -174,7 +176,7 @@ def left_out(run: RunFolder) -> str:
     """
     lines = "".join(f"<p><code>{escape(line)}</code></p>" for line in run.unreadable)
     return (
-        _section("Left out", "These files are there but could not be read.", f'<div class="note warn">{lines}</div>')
+        section("Left out", "These files are there but could not be read.", f'<div class="note warn">{lines}</div>')
         if lines
         else ""
     )
@@ -192,7 +194,8 @@ def same_image(image: str, stem: str) -> bool:
     """
     rest = image.removeprefix(stem)
     return image == stem or (
-        image.startswith(stem) and rest.lower() in (".tif", ".tiff", ".png", ".nii", ".nii.gz", ".gz", ".ome.tif")
+        image.startswith(stem)
+        and rest.lower() in (".tif", ".tiff", ".png", ".nii", ".nii.gz", ".gz", ".ome.tif", ".zarr", ".ome.zarr")
     )
 
 
@@ -224,25 +227,34 @@ _COLUMNS = (
 )
 
 
-def _section(title: str, lead: str, body: str) -> str:
-    return f'<section><h2>{title}</h2><p class="soft">{lead}</p>{body}</section>'
-
-
 def _card(name: str, value: str, hint: str) -> str:
     return f'<div class="card"><div class="name">{name}</div><div class="value">{value}</div><div class="hint">{hint}</div></div>'
+
+
+def _score_chart(run: RunFolder, epoch: Any) -> str:
+    if not (names := class_names(run)):
+        ap = Line("AP", epoch, column(run.validation, "ap"), VALIDATION, mark_best=True)
+        seg = Line("SEG", epoch, column(run.validation, "seg"), SEG_COLOUR)
+        return _chart("Objects found in the validation images", "score", ap, seg)
+    lines = [
+        Line(name, epoch, column(run.validation, f"dice_{name}"), class_colour(number, len(names)))
+        for number, name in enumerate(names[1:], 1)
+    ]
+    mean = Line("mean", epoch, column(run.validation, "dice"), "#16202e", mark_best=True)
+    return _chart("Dice in the validation images", "Dice", mean, *lines)
 
 
 def _chart(title: str, y_label: str, *lines: Line) -> str:
     shown = [line for line in lines if len(line.points())]
     svg = line_chart(shown, x_label="epoch", y_label=y_label)
-    keys = "".join(f'<span class="key" style="--colour:{line.colour}">{line.name}</span>' for line in shown)
+    keys = "".join(f'<span class="key" style="--colour:{line.colour}">{escape(line.name)}</span>' for line in shown)
     return f'<figure class="chart"><h3>{title}</h3><div class="legend">{keys}</div>{svg}</figure>' if svg else ""
 
 
 def _cell(key: str, value: float) -> str:
     if not np.isfinite(value):
         return "–"
-    if key == "ap":
+    if key in ("ap", "dice"):
         share = 100 * min(max(value, 0), 1)
         return f'{value:.3f}<span class="bar" style="--share:{share:.0f}%"></span>'
     if key.startswith("n_"):
@@ -251,6 +263,8 @@ def _cell(key: str, value: float) -> str:
 
 
 def _how_averaged(run: RunFolder) -> str:
+    if class_names(run):
+        return "Dice of a class is left open (–) where the image has none of it."
     reduction = run.metrics.get("reduction")
     if reduction is None:
         return "Objects count as found where they overlap their annotation by more than half (IoU)."

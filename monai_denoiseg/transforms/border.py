@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
+import torch
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from monai_denoiseg.checks import check_int
+from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.constants import BACKGROUND, BORDER, FOREGROUND, IGNORE
+from monai_denoiseg.transforms.units import SLACK, UNITS, voxel_size
 
 __all__ = ["BorderLabel", "BorderLabeld", "border_classes"]
 
 
-def border_classes(instances: np.ndarray, connectivity: int = 1, width: int = 1) -> np.ndarray:
+def border_classes(
+    instances: np.ndarray, connectivity: int = 1, width: float = 1, spacing: Sequence[float] | None = None
+) -> np.ndarray:
     """Turn an instance image into the classes background, foreground, border.
 
     The rule of the DenoiSeg paper (width 1): the border is the *outer* boundary, so an isolated object keeps all its voxels and
@@ -29,7 +33,10 @@ def border_classes(instances: np.ndarray, connectivity: int = 1, width: int = 1)
     Args:
         instances: integers ``([D,] H, W)`` below 2³¹ - 1; 0 background, -1 not annotated, every other value an object.
         connectivity: 1 for face neighbours (paper), up to the number of axes for all diagonals.
-        width: each step beyond 1 dilates the border by one voxel, into objects and background alike.
+        width: each step beyond 1 dilates the border by one voxel, into objects and background alike. With ``spacing`` a length:
+            every voxel nearer than this to the border of width 1 (Euclidean, between the voxels' centres, straight across
+            unannotated voxels too) is border. A width up to the finest spacing leaves the border as it is.
+        spacing: voxel size along each axis (``[Z,] Y, X``).
 
     Returns:
         int64 array ``([D,] H, W)`` of class indices, -1 where not annotated.
@@ -49,9 +56,11 @@ def border_classes(instances: np.ndarray, connectivity: int = 1, width: int = 1)
     # int32, because find_boundaries is wrong at the image edge for int64 (its largest value is no exact float)
     objects = np.where(ignored, 0, instances).astype(np.int32)
     border = find_boundaries(objects, connectivity=connectivity, mode="outer") & ~ignored
-    if width > 1:
+    if spacing is not None:
+        border = _near(border, width, spacing) & ~ignored
+    elif width > 1:
         structure = ndimage.generate_binary_structure(instances.ndim, connectivity)
-        border = ndimage.binary_dilation(border, structure, iterations=width - 1, mask=~ignored)
+        border = ndimage.binary_dilation(border, structure, iterations=int(width) - 1, mask=~ignored)
     classes = np.where(objects > 0, FOREGROUND, BACKGROUND)
     classes[border] = BORDER
     classes[ignored] = IGNORE
@@ -63,10 +72,11 @@ class BorderLabel(Transform):
 
     Args:
         connectivity: 1 for face neighbours (paper), up to the number of spatial axes for all diagonals.
-        width: border width; 1 is the paper's, each further step dilates by one voxel.
+        width: border width; 1 is the paper's, each further step dilates by one voxel. A length with ``units="physical"``.
+        units: ``"voxel"``, or ``"physical"`` for the unit of the voxel size given with each label.
 
     Raises:
-        ValueError: when an argument is no integer of at least 1.
+        ValueError: when ``connectivity`` or a width in voxels is no integer of at least 1, or a length is not positive.
 
     >>> import torch
     >>> BorderLabel()(torch.tensor([[[0, 0, 5, 0, 0]]]))
@@ -75,25 +85,32 @@ class BorderLabel(Transform):
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 - MONAI's convention
 
-    def __init__(self, connectivity: int = 1, width: int = 1) -> None:
+    def __init__(self, connectivity: int = 1, width: float = 1, units: str = "voxel") -> None:
         self.connectivity = check_int("connectivity", connectivity, 1)
-        self.width = check_int("width", width, 1)
+        self.units = check_option("units", units, UNITS)
+        if units == "physical":
+            self.width = check_range("width", width, 0, float("inf"), open_low=True, open_high=True)
+        else:
+            self.width = check_int("width", cast("int", width), 1)
 
-    def __call__(self, label: NdarrayOrTensor) -> NdarrayOrTensor:
+    def __call__(self, label: NdarrayOrTensor, spacing: Sequence[float] | torch.Tensor | None = None) -> NdarrayOrTensor:
         """Return the classes of ``label``.
 
         Args:
             label: instance numbers ``(1, [D,] H, W)``, -1 where not annotated; numpy, torch or MetaTensor.
+            spacing: voxel size along each axis (``[Z,] Y, X``); only looked at with ``units="physical"``.
 
         Returns:
             Class indices of the same type and shape, dtype int64.
 
         Raises:
             TypeError: when ``label`` is boolean or has values that are no integers.
-            ValueError: when ``label`` has not exactly one channel or holds values outside [-1, 2³¹ - 2].
+            ValueError: when ``label`` has not exactly one channel or holds values outside [-1, 2³¹ - 2], or with
+                ``units="physical"`` there is no voxel size.
         """
-        instances = _instance_numbers(label)
-        classes = border_classes(instances[0], self.connectivity, self.width)[None]
+        instances = _instance_numbers(label)[0]
+        physical = voxel_size(spacing, instances.ndim, "`width`") if self.units == "physical" else None
+        classes = border_classes(instances, self.connectivity, self.width, physical)[None]
         return convert_to_dst_type(classes, label, dtype=np.int64)[0]
 
 
@@ -104,6 +121,8 @@ class BorderLabeld(MapTransform):
         keys: keys of the instance labels, each ``(1, [D,] H, W)``.
         connectivity: see :class:`BorderLabel`.
         width: see :class:`BorderLabel`.
+        units: see :class:`BorderLabel`.
+        spacing_key: key of the voxel size, looked at with ``units="physical"``.
         allow_missing_keys: leave an item without the key as it is.
 
     >>> BorderLabeld("label")({"label": np.array([[[0, 0, 5, 0, 0]]])})["label"]
@@ -112,16 +131,33 @@ class BorderLabeld(MapTransform):
 
     backend = BorderLabel.backend
 
-    def __init__(self, keys: KeysCollection, connectivity: int = 1, width: int = 1, allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection,
+        connectivity: int = 1,
+        width: float = 1,
+        units: str = "voxel",
+        spacing_key: str = "spacing",
+        allow_missing_keys: bool = False,
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.border = BorderLabel(connectivity, width)
+        self.border = BorderLabel(connectivity, width, units)
+        self.spacing_key = spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with the labels of all keys replaced."""
         item = dict(data)
         for key in self.key_iterator(item):
-            item[key] = self.border(item[key])
+            item[key] = self.border(item[key], item.get(self.spacing_key))
         return item
+
+
+def _near(border: np.ndarray, width: float, spacing: Sequence[float]) -> np.ndarray:
+    """Voxels nearer than ``width`` to the border, itself included."""
+    if width <= min(spacing) * (1 + SLACK) or not border.any():
+        return border
+    distance: np.ndarray = ndimage.distance_transform_edt(~border, sampling=spacing)
+    return distance < width * (1 - SLACK)
 
 
 def _instance_numbers(label: NdarrayOrTensor) -> np.ndarray:

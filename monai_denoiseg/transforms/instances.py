@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,16 +12,13 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type
 from scipy import ndimage
-from skimage.segmentation import watershed
 
 from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.constants import BORDER, CLASSES, FOREGROUND
+from monai_denoiseg.transforms.growth import RULES, grow_seeds
+from monai_denoiseg.transforms.units import SLACK, UNITS, voxel_size
 
 __all__ = ["RULES", "ProbabilitiesToInstances", "ProbabilitiesToInstancesd", "instances_from_foreground"]
-
-RULES = ("grow", "paper")
-
-_REACH = 3  # voxels within which both objects of a contact must lie: contacts are 2 voxels thick, predicted ones often 3 or 4
 
 
 def instances_from_foreground(
@@ -30,7 +27,7 @@ def instances_from_foreground(
     threshold: float = 0.5,
     *,
     rule: str = "grow",
-    min_size: int = 0,
+    min_size: float = 0,
     max_grow: float | None = None,
     fill_holes: bool = False,
     connectivity: int = 1,
@@ -39,23 +36,18 @@ def instances_from_foreground(
     """Number the objects in a foreground probability map.
 
     Both rules start from the connected components of ``foreground > threshold``, less those below ``min_size``. ``"paper"`` stops
-    there. ``"grow"`` takes the components as seeds and gives back what they lost:
-
-    1. voxels where background is improbable (< 0.5) and foreground at least as probable as border, flooded from the seeds;
-    2. at contacts the training labels turn one voxel of each object into border. A border voxel is given to its nearest object
-       if a second object lies as near as a contact implies and no background is beside it. The border *around* an object lies
-       in the background (see :mod:`monai_denoiseg.transforms.border`), is not taken, and so isolated objects do not swell.
+    there. ``"grow"`` takes the components as seeds and gives back what they lost, see :func:`grow_seeds`.
 
     Args:
         foreground: probabilities ``([D,] H, W)``.
         border: probabilities ``([D,] H, W)``; ``None`` stands for none, so that only step 1 grows.
         threshold: seeds are where the foreground probability is larger, in [0, 1].
         rule: ``"grow"`` or ``"paper"``.
-        min_size: smallest seed in voxels.
+        min_size: smallest seed in voxels or, with ``spacing``, its area or volume in that unit.
         max_grow: largest distance of a grown voxel from the nearest seed, in voxels or, with ``spacing``, in its unit.
         fill_holes: fill the holes of each object that belong to no other object.
         connectivity: 1 for face neighbours (paper), up to the number of axes for all diagonals.
-        spacing: voxel size along each axis (ZYX), used by ``max_grow``.
+        spacing: voxel size along each axis (ZYX), for sizes and lengths in its unit.
 
     Returns:
         int32 array ``([D,] H, W)``: 0 background, objects 1..n without gaps.
@@ -72,16 +64,19 @@ def instances_from_foreground(
     structure = ndimage.generate_binary_structure(foreground.ndim, connectivity)
     labels: np.ndarray
     labels, count = ndimage.label(foreground > threshold, structure, output=np.int32)
-    if min_size > 1:
-        labels, count = _drop_small(labels, min_size)
-    if rule == "grow" and count:
-        seeds = labels
-        labels = _grow(seeds, foreground, np.zeros_like(foreground) if border is None else border, structure)
-        if max_grow is not None:
-            labels[ndimage.distance_transform_edt(seeds == 0, sampling=spacing) > max_grow] = 0
-    if fill_holes:
-        _fill_holes(labels)
-    return labels
+    smallest = math.ceil(min_size if spacing is None else min_size / math.prod(spacing) * (1 - SLACK))
+    if smallest > 1 and count:
+        labels, count = _drop_small(labels, smallest)
+    return grow_seeds(
+        labels,
+        foreground,
+        border,
+        rule=rule,
+        max_grow=max_grow,
+        fill_holes=fill_holes,
+        connectivity=connectivity,
+        spacing=spacing,
+    )
 
 
 class ProbabilitiesToInstances(Transform):
@@ -90,11 +85,11 @@ class ProbabilitiesToInstances(Transform):
     Args:
         threshold: default threshold on the foreground probability, in [0, 1].
         rule: ``"grow"`` (recovers contacts) or ``"paper"`` (plain connected components).
-        min_size: smallest seed in voxels.
-        max_grow: largest growth in voxels (or in the unit of ``spacing``); ``None`` for no limit.
+        min_size: smallest seed: voxels, or with ``units="physical"`` an area or volume.
+        max_grow: largest growth: voxels, or with ``units="physical"`` a length; ``None`` for no limit.
         fill_holes: fill holes within objects.
         connectivity: 1 for face neighbours, up to the number of axes for all diagonals.
-        spacing: voxel size along each axis (ZYX), used by ``max_grow``.
+        units: ``"voxel"``, or ``"physical"`` for the unit of the voxel size given with each image.
 
     Raises:
         ValueError: when an argument is out of its range.
@@ -112,40 +107,52 @@ class ProbabilitiesToInstances(Transform):
         self,
         threshold: float = 0.5,
         rule: str = "grow",
-        min_size: int = 0,
+        min_size: float = 0,
         max_grow: float | None = None,
         fill_holes: bool = False,
         connectivity: int = 1,
-        spacing: Sequence[float] | None = None,
+        units: str = "voxel",
     ) -> None:
         self.threshold = check_range("threshold", float(threshold), 0, 1)
+        self.units = check_option("units", units, UNITS)
         self.options: dict[str, Any] = {
             "rule": check_option("rule", rule, RULES),
-            "min_size": check_int("min_size", min_size, 0),
+            "min_size": check_int("min_size", cast("int", min_size), 0)
+            if units == "voxel"
+            else check_range("min_size", min_size, 0, float("inf"), open_high=True),
             "max_grow": None if max_grow is None else check_range("max_grow", max_grow, 0, float("inf")),
             "fill_holes": fill_holes,
             "connectivity": check_int("connectivity", connectivity, 1),
-            "spacing": spacing,
         }
 
-    def __call__(self, probabilities: NdarrayOrTensor, threshold: float | None = None) -> NdarrayOrTensor:
+    def __call__(
+        self,
+        probabilities: NdarrayOrTensor,
+        threshold: float | None = None,
+        spacing: Sequence[float] | torch.Tensor | None = None,
+    ) -> NdarrayOrTensor:
         """Return the instances of one image.
 
         Args:
             probabilities: ``(3 or more, [D,] H, W)``: background, foreground, border; further channels are not looked at.
             threshold: takes the place of the default threshold in this call.
+            spacing: voxel size along each axis (``[Z,] Y, X``); only looked at with ``units="physical"``.
 
         Returns:
             int32 ``(1, [D,] H, W)`` of the same type: 0 background, objects 1..n.
 
         Raises:
             ValueError: when there are fewer than three channels, values that are no probabilities (NaN, logits), or
-                ``spacing`` or ``connectivity`` do not fit the number of axes.
+                ``connectivity`` or ``spacing`` do not fit the number of axes, or ``units="physical"`` and there is no voxel size.
         """
         level = self.threshold if threshold is None else check_range("threshold", float(threshold), 0, 1)
         foreground, border = _channels(probabilities)
-        _check_axes(foreground.ndim, self.options["connectivity"], self.options["spacing"])
-        instances = instances_from_foreground(foreground, border, level, **self.options)
+        if self.options["connectivity"] > foreground.ndim:
+            raise ValueError(
+                f"`connectivity` must be at most the {foreground.ndim} axes of the image, got {self.options['connectivity']}"
+            )
+        physical = voxel_size(spacing, foreground.ndim, "`min_size`, `max_grow`") if self.units == "physical" else None
+        instances = instances_from_foreground(foreground, border, level, spacing=physical, **self.options)
         return convert_to_dst_type(instances[None], probabilities, dtype=np.int32)[0]
 
 
@@ -160,7 +167,8 @@ class ProbabilitiesToInstancesd(MapTransform):
         max_grow: see there.
         fill_holes: see there.
         connectivity: see there.
-        spacing: see there.
+        units: see there.
+        spacing_key: key of the voxel size, looked at with ``units="physical"``.
         allow_missing_keys: leave out keys an item has not.
 
     >>> ProbabilitiesToInstancesd("pred")({"pred": np.ones((3, 2, 2)) / 3})["pred"]
@@ -175,21 +183,23 @@ class ProbabilitiesToInstancesd(MapTransform):
         keys: KeysCollection,
         threshold: float = 0.5,
         rule: str = "grow",
-        min_size: int = 0,
+        min_size: float = 0,
         max_grow: float | None = None,
         fill_holes: bool = False,
         connectivity: int = 1,
-        spacing: Sequence[float] | None = None,
+        units: str = "voxel",
+        spacing_key: str = "spacing",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.to_instances = ProbabilitiesToInstances(threshold, rule, min_size, max_grow, fill_holes, connectivity, spacing)
+        self.to_instances = ProbabilitiesToInstances(threshold, rule, min_size, max_grow, fill_holes, connectivity, units)
+        self.spacing_key = spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any], threshold: float | None = None) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with the probabilities of all keys replaced by instances."""
         item = dict(data)
         for key in self.key_iterator(item):
-            item[key] = self.to_instances(item[key], threshold)
+            item[key] = self.to_instances(item[key], threshold, item.get(self.spacing_key))
         return item
 
 
@@ -197,55 +207,6 @@ def _drop_small(labels: np.ndarray, min_size: int) -> tuple[np.ndarray, int]:
     keep = np.bincount(labels.ravel()) >= min_size
     keep[0] = False
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels], int(keep.sum())
-
-
-def _grow(seeds: np.ndarray, foreground: np.ndarray, border: np.ndarray, structure: np.ndarray) -> np.ndarray:
-    background = (foreground + border <= 0.5) & (seeds == 0)
-    eroded = ~background & (foreground >= border) & (seeds == 0)
-    labels: np.ndarray = watershed(-foreground, seeds, structure, mask=eroded | (seeds > 0)) if eroded.any() else seeds.copy()
-    beside = ndimage.binary_dilation(background, ndimage.generate_binary_structure(seeds.ndim, 1))
-    _share_contacts(labels, (labels == 0) & ~eroded & ~beside)
-    return labels
-
-
-def _share_contacts(labels: np.ndarray, candidates: np.ndarray) -> None:
-    """Give, in place, each candidate between two objects to the nearer one."""
-    faces = 2 * labels.ndim
-    padded = np.pad(labels, _REACH)
-    where = np.ravel_multi_index(tuple(index + _REACH for index in np.nonzero(candidates)), padded.shape)
-    offsets = _offsets(labels.ndim) @ (np.array(padded.strides) // padded.itemsize)
-    flat = padded.reshape(-1)
-    # Objects in contact lose a voxel each, so a voxel with a face to both of them is a gap of background, not a contact.
-    _, split = _nearest(flat[where[:, None] + offsets[:faces]])
-    where = where[~split]
-    for _ in range(2):  # a corner where several contacts meet is out of reach until its neighbours are given away
-        nearest, between = _nearest(flat[where[:, None] + offsets])
-        flat[where[between]] = nearest[between]
-        where = where[~between]
-    labels[...] = padded[(slice(_REACH, -_REACH),) * labels.ndim]
-
-
-def _offsets(ndim: int) -> np.ndarray:
-    """All steps to voxels within reach (city-block distance), nearest first."""
-    steps = np.array(list(itertools.product(range(-_REACH, _REACH + 1), repeat=ndim)))
-    distance = np.abs(steps).sum(1)
-    order = np.argsort(distance, kind="stable")
-    ball: np.ndarray = steps[order[(distance[order] > 0) & (distance[order] <= _REACH)]]
-    return ball
-
-
-def _nearest(around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For rows of labels sorted by distance: the first object of each row, and whether another one follows."""
-    objects = around > 0
-    nearest: np.ndarray = np.take_along_axis(around, objects.argmax(1)[:, None], 1)
-    between: np.ndarray = np.any(objects & (around != nearest), axis=1)
-    return nearest[:, 0], between
-
-
-def _fill_holes(labels: np.ndarray) -> None:
-    for number, box in enumerate(ndimage.find_objects(labels), 1):
-        part = labels[box]
-        part[ndimage.binary_fill_holes(part == number) & (part == 0)] = number
 
 
 def _channels(probabilities: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray]:
@@ -259,10 +220,3 @@ def _channels(probabilities: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray]:
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # NaN fails here too
         raise ValueError(f"`probabilities` must be in [0, 1], got {low:.3g} to {high:.3g}; apply a softmax to logits first")
     return array[0], array[1]
-
-
-def _check_axes(ndim: int, connectivity: int, spacing: Sequence[float] | None) -> None:
-    if connectivity > ndim:
-        raise ValueError(f"`connectivity` must be at most the {ndim} axes of the image, got {connectivity}")
-    if spacing is not None and len(spacing) != ndim:
-        raise ValueError(f"`spacing` needs {ndim} values (one an axis), got {list(spacing)}")

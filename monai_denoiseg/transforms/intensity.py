@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
-from ..intensity import robust_range
+from ..intensity import robust_moments
 
 
 class WholeIntensityd(Transform):
@@ -19,11 +19,11 @@ class WholeIntensityd(Transform):
     Args:
         key: the image ``(C, [D,] H, W)``.
         output_key: where ``(2, C)`` goes: offsets, then scales, in the image's unit (see
-            :func:`monai_denoiseg.intensity.robust_range`).
+            :func:`monai_denoiseg.intensity.robust_moments`).
 
-    >>> WholeIntensityd()({"image": torch.arange(1001.0).reshape(1, 1, 1001)})["intensity"]
-    tensor([[ 10.],
-            [988.]])
+    >>> WholeIntensityd()({"image": torch.tensor([0.0, 2.0] * 500).reshape(1, 10, 100)})["intensity"]
+    tensor([[1.],
+            [1.]])
     """
 
     def __init__(self, key: str = "image", output_key: str = "intensity") -> None:
@@ -33,4 +33,4 @@ class WholeIntensityd(Transform):
         """Return the item with the intensity added."""
         image = torch.as_tensor(data[self.key])
         image = image.as_tensor() if hasattr(image, "as_tensor") else image
-        return {**data, self.output_key: robust_range(image[None])[0]}
+        return {**data, self.output_key: robust_moments(image[None])[0]}

@@ -6,7 +6,7 @@ exchanged before that (0 not at all, 1 Y with X, 2 to 5 the permutations that mo
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from monai.utils import TransformBackends
 
 from monai_denoiseg.checks import check_range
 
-__all__ = ["RandOrient", "RandOrientd", "n_orientations", "orient", "orient_inverse"]
+__all__ = ["RandOrient", "RandOrientd", "n_orientations", "orient", "orient_inverse", "same_spacing"]
 
 # Exchanges of the axes, those that keep Z in place first, so that a smaller group is a prefix of the larger one.
 _EXCHANGES = {
@@ -27,12 +27,30 @@ _EXCHANGES = {
 }
 
 
+_ALIKE = 1.05  # voxel sizes within 5 % count as equal
+
+
+def same_spacing(spacing: Sequence[float] | torch.Tensor | None, isotropic: bool = False) -> bool:
+    """Whether Y and X may be exchanged without deforming anything: their voxel sizes differ by 5 % at most.
+
+    Args:
+        spacing: voxel size along each axis (``[Z,] Y, X``); None or NaN (nobody knows it) counts as equal.
+        isotropic: ask this of all axes.
+
+    >>> same_spacing([2.0, 0.5, 0.51]), same_spacing([2.0, 0.5, 0.6]), same_spacing([2.0, 0.5, 0.5], isotropic=True)
+    (True, False, False)
+    """
+    sizes = [] if spacing is None else [float(size) for size in spacing][0 if isotropic else -2 :]
+    return not sizes or not max(sizes) > min(sizes) * _ALIKE
+
+
 def n_orientations(spatial_dims: int, square: bool, isotropic: bool = False) -> int:
     """Count the orientations that keep the shape: ``range`` of it enumerates them.
 
     Args:
         spatial_dims: 2 or 3.
-        square: whether the axes to exchange have the same length: Y and X, or all three when ``isotropic``.
+        square: whether the axes to exchange have the same length (and voxel size, see :func:`same_spacing`): Y and X, or all
+            three when ``isotropic``.
         isotropic: 3D only: whether Z may be exchanged with Y and X.
 
     Returns:
@@ -94,10 +112,11 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
     """Draw one of the orientations that keep the shape, all with the same chance (no orientation change is one of them).
 
     2D: 8 (4 for non-square images). 3D: flips of all axes and quarter turns in the YX plane, 16 (8 if Y and X differ); all 48 for
-    cubes of isotropic voxels. The draw uses torch's global generator, so restoring ``torch.get_rng_state`` replays it and
-    DataLoader workers differ; after :meth:`set_random_state` (which MONAI's own DataLoader calls) it uses the private ``R``, as
-    every MONAI transform does. A MetaTensor's affine is kept right and the draw can be undone with :meth:`inverse`; plain arrays
-    and tensors carry no trace: undo with :func:`orient_inverse` and :attr:`orientation`.
+    cubes of isotropic voxels. Axes whose voxel sizes differ are not exchanged. The draw uses torch's global generator, so
+    restoring ``torch.get_rng_state`` replays it and DataLoader workers differ; after :meth:`set_random_state` (which MONAI's own
+    DataLoader calls) it uses the private ``R``, as every MONAI transform does. A MetaTensor's affine is kept right and the draw
+    can be undone with :meth:`inverse`; plain arrays and tensors carry no trace: undo with :func:`orient_inverse` and
+    :attr:`orientation`.
 
     Args:
         spatial_dims: 2 or 3.
@@ -131,28 +150,30 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
         self._seeded = seed is not None or state is not None
         return self
 
-    def randomize(self, data: NdarrayOrTensor) -> None:
+    def randomize(self, data: NdarrayOrTensor, spacing: Sequence[float] | torch.Tensor | None = None) -> None:
         """Draw :attr:`orientation` for the shape of ``data``; always two numbers, so that ``prob`` does not shift later draws."""
         chance, choice = self.R.random_sample(2) if self._seeded else torch.rand(2, dtype=torch.float64).tolist()
         shape = data.shape[-self.spatial_dims :]
-        cube = self.isotropic and len(set(shape)) == 1
-        self.orientation = (
-            int(choice * n_orientations(self.spatial_dims, shape[-1] == shape[-2], cube)) if chance < self.prob else 0
-        )
+        square = shape[-1] == shape[-2] and same_spacing(spacing)
+        cube = self.isotropic and len(set(shape)) == 1 and same_spacing(spacing, isotropic=True)
+        self.orientation = int(choice * n_orientations(self.spatial_dims, square, cube)) if chance < self.prob else 0
         self._do_transform = self.orientation != 0
 
-    def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> NdarrayOrTensor:
+    def __call__(
+        self, img: NdarrayOrTensor, randomize: bool = True, spacing: Sequence[float] | torch.Tensor | None = None
+    ) -> NdarrayOrTensor:
         """Orient ``img``.
 
         Args:
             img: ``(C, [D,] H, W)``, or any number of leading axes; numpy, torch or MetaTensor.
             randomize: draw anew; otherwise apply the last draw again.
+            spacing: voxel size along each axis (``[Z,] Y, X``), if known.
 
         Returns:
             The same type and shape; a view of ``img`` if nothing changes.
         """
         if randomize:
-            self.randomize(img)
+            self.randomize(img, spacing)
         if not isinstance(img, MetaTensor):
             return orient(img, self.orientation, self.spatial_dims)
         out = MetaTensor(orient(img.as_tensor(), self.orientation, self.spatial_dims)).copy_meta_from(img)
@@ -180,6 +201,7 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
         spatial_dims: 2 or 3.
         isotropic: see :class:`RandOrient`.
         prob: see :class:`RandOrient`.
+        spacing_key: key of the voxel size, looked at where an item has it.
         allow_missing_keys: leave out keys an item has not.
 
     >>> x = torch.rand(1, 8, 8)
@@ -196,11 +218,13 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
         spatial_dims: int = 2,
         isotropic: bool = False,
         prob: float = 1.0,
+        spacing_key: str = "spacing",
         allow_missing_keys: bool = False,
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
         RandomizableTransform.__init__(self, prob)
         self.rand_orient = RandOrient(spatial_dims, isotropic, prob)
+        self.spacing_key = spacing_key
 
     @property
     def orientation(self) -> int:
@@ -224,7 +248,7 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
         if len(set(shapes.values())) > 1:
             raise ValueError(f"all keys must have the same spatial shape, got {shapes}")
         for index, key in enumerate(keys):
-            item[key] = self.rand_orient(item[key], randomize=index == 0)
+            item[key] = self.rand_orient(item[key], index == 0, item.get(self.spacing_key))
         return item
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

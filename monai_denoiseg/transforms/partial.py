@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import NdarrayOrTensor
+from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
 
-__all__ = ["FlagPartialLabel", "FlagPartialLabeld", "KeepLabels"]
+__all__ = ["FlagPartialLabel", "FlagPartialLabeld", "KeepLabels", "KeepSlices", "KeepSlicesd"]
 
 
 class FlagPartialLabel(Transform):
@@ -139,13 +139,106 @@ class KeepLabels(Transform):
             raise ValueError(
                 f"`n` asks for {self.n} labels, but only {len(labelled)} of {len(data)} items have a {self.label_key!r}"
             )
-        labelled.sort(key=lambda index: _identity(data[index][self.image_key]))
+        labelled.sort(key=lambda index: (_identity(data[index][self.image_key]), data[index].get("frame", 0)))
         order = np.random.default_rng(self.seed).permutation(len(labelled))
         kept = {labelled[position] for position in order[: self.n]}
         return [
             {key: value for key, value in item.items() if key != self.label_key or index in kept}
             for index, item in enumerate(data)
         ]
+
+
+class KeepSlices(Transform):
+    """Hide all but some slices of a label: for experiments, and for dense files of which only some slices were drawn.
+
+    Args:
+        every: keep one slice in so many, the first at ``every // 2`` (the middle one where the label has not so many).
+        slices: keep these, counted from 0. Exactly one of ``every`` and ``slices`` is given.
+        axis: spatial axis across which the slices lie: 0 is Z in 3D.
+
+    Raises:
+        ValueError: when both or none of ``every`` and ``slices`` are given, or a number is out of its range.
+
+    >>> KeepSlices(every=3)(np.ones((1, 5, 2), "uint8"))[0, :, 0].tolist()
+    [-1, 1, -1, -1, 1]
+    """
+
+    backend = [TransformBackends.TORCH, TransformBackends.NUMPY]  # noqa: RUF012 - MONAI's convention
+
+    def __init__(self, every: int | None = None, slices: Sequence[int] | None = None, axis: int = 0) -> None:
+        if (every is None) == (slices is None):
+            raise ValueError(f"give either `every` or `slices`, got every={every!r} and slices={slices!r}")
+        self.every = None if every is None else check_int("every", every, 1)
+        self.slices = None if slices is None else [check_int("slices", number, 0) for number in slices]
+        if self.slices == []:
+            raise ValueError("`slices` keeps no slice at all, got []; leave the label away instead")
+        self.axis = check_int("axis", axis, 0)
+
+    def __call__(self, label: NdarrayOrTensor) -> NdarrayOrTensor:
+        """Return a copy with -1 in all other slices.
+
+        Args:
+            label: ``(1, [D,] H, W)``; numpy, torch or MetaTensor.
+
+        Returns:
+            The same type and shape, dtype int64.
+
+        Raises:
+            ValueError: when the label has no such axis or not so many slices.
+        """
+        axes, shape = len(label.shape) - 1, tuple(label.shape)
+        if self.axis >= axes:
+            raise ValueError(f"`axis` must be below the {axes} spatial axes of the label, got {self.axis} for shape {shape}")
+        count = shape[self.axis + 1]
+        if self.every is not None:
+            kept = list(range(min(self.every // 2, count // 2), count, self.every))
+        else:
+            kept = self.slices or []
+            if max(kept) >= count:
+                raise ValueError(
+                    f"`slices` must be below {count}, the slices of the label {shape} on axis {self.axis}, got {kept}"
+                )
+        numbers = convert_to_dst_type(label, label, dtype=np.int64)[0]
+        hidden = numbers.clone() if isinstance(numbers, torch.Tensor) else numbers.copy()
+        hidden[...] = IGNORE
+        where = (slice(None),) * (self.axis + 1) + (kept,)
+        hidden[where] = numbers[where]
+        return hidden
+
+
+class KeepSlicesd(MapTransform):
+    """Dictionary version of :class:`KeepSlices`.
+
+    Args:
+        keys: keys of the labels.
+        every: see :class:`KeepSlices`.
+        slices: see :class:`KeepSlices`.
+        axis: see :class:`KeepSlices`.
+        allow_missing_keys: leave an item without the key as it is.
+
+    >>> KeepSlicesd("label", slices=[1])({"label": np.ones((1, 3, 1))})["label"].ravel().tolist()
+    [-1, 1, -1]
+    """
+
+    backend = KeepSlices.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        every: int | None = None,
+        slices: Sequence[int] | None = None,
+        axis: int = 0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.keep = KeepSlices(every, slices, axis)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of ``data`` in which the labels of all keys are hidden but for the slices."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            item[key] = self.keep(item[key])
+        return item
 
 
 def _identity(image: Any) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections import Counter
 
 import pytest
@@ -185,3 +186,106 @@ def test_with_data_loader(shape):
     assert len(loader) == len(batches) == 3
     for batch in batches:
         assert batch["image"].shape == (4, 1, *patch) and batch["labelled"].sum() == 2
+
+
+def one_voxel(shape, at, value=0):
+    label = torch.full((1, *shape), -1, dtype=torch.int32)
+    label[(0, *at)] = value
+    image = torch.arange(float(label.numel())).reshape(1, *shape)
+    return {"image": image, "label": label, "labelled": True}
+
+
+@pytest.mark.parametrize("tries", [1, 10])
+@pytest.mark.parametrize(
+    ("shape", "patch", "at"),
+    [
+        ((64, 64, 64), (16, 16, 16), (40, 3, 63)),
+        ((64, 64, 64), (16, 16, 16), (30, 30, 30)),
+        ((5, 48, 48), (16, 8, 8), (4, 40, 0)),
+        ((1, 48, 48), (4, 8, 8), (0, 20, 20)),
+        ((90, 70), (8, 8), (89, 30)),
+    ],
+)
+def test_every_labelled_patch_holds_annotated_voxels(shape, patch, at, tries):
+    torch.manual_seed(0)
+    item, collate, seen = one_voxel(shape, at), PatchCollate(patch, tries=tries), set()
+    for _ in range(60):
+        batch = collate([item])
+        places = torch.nonzero(batch["label"][0, 0] >= 0)
+        assert len(places) == 1
+        place = tuple(places[0].tolist())
+        assert batch["image"][0, 0][place] == item["image"][(0, *at)]  # image and label are cut at the same place
+        seen.add(place)
+    assert len(seen) > 5  # it may lie anywhere in the patch
+
+
+def test_only_patches_without_annotation_are_drawn_anew():
+    torch.manual_seed(0)
+    items = [{**coordinates((9, 30, 30)), "labelled": True} for _ in range(8)]
+    first = PatchCollate((4, 8, 8), tries=0)
+    state = torch.get_rng_state()
+    wanted, after = first(items)["label"], torch.get_rng_state()
+    torch.set_rng_state(state)
+    assert torch.equal(PatchCollate((4, 8, 8))(items)["label"], wanted)
+    assert torch.equal(torch.get_rng_state(), after)  # and nothing else was drawn
+    sparse = one_voxel((9, 30, 30), (0, 0, 0))
+    for item in ({**sparse, "labelled": False}, {"image": sparse["image"]}):
+        torch.set_rng_state(state)
+        PatchCollate((4, 8, 8))([item] * 8)
+        assert torch.equal(torch.get_rng_state(), after)  # unlabelled items are not looked at
+
+
+def test_places_with_annotation_are_drawn_alike():
+    """No place that holds annotation is preferred to another."""
+    torch.manual_seed(0)
+    item = coordinates((12, 6))
+    item["label"][:, 3:] = -1  # places 0 to 2 of 10 hold annotation
+    batch = PatchCollate((3, 6), tries=50)([item] * 900)
+    counts = Counter((batch["image"][:, 0, 0, 0] / 6).int().tolist())
+    assert set(counts) == {0, 1, 2} and min(counts.values()) > 240  # 300 expected, standard deviation 14
+
+
+def test_a_label_without_any_annotation_and_one_as_small_as_the_patch_are_left_alone():
+    nothing = {"image": torch.rand(1, 20, 20), "label": torch.full((1, 20, 20), -1)}
+    assert (PatchCollate((8, 8))([nothing])["label"] == -1).all()
+    assert (PatchCollate((20, 20))([nothing])["label"] == -1).all()
+    assert (PatchCollate((32, 32))([nothing])["label"] == -1).all()
+    with pytest.raises(ValueError, match="'label' has shape"):
+        PatchCollate((8, 8))([{"image": torch.rand(1, 20, 20), "label": torch.full((20, 20), -1)}])
+    with pytest.raises(ValueError, match="`tries` must be an integer >= 0, got -1"):
+        PatchCollate((8, 8), tries=-1)
+
+
+def test_voxels_are_remembered_for_each_label_and_not_carried_to_other_processes():
+    collate = PatchCollate((4, 4), tries=1)
+    one, two = one_voxel((90, 90), (5, 80)), one_voxel((90, 90), (70, 2), value=3)
+    for item in (one, two, one, two):
+        assert (collate([item])["label"] >= 0).sum() == 1
+    copied = pickle.loads(pickle.dumps(collate))
+    assert (copied([one])["label"] >= 0).sum() == 1
+    assert (collate([{**one, "label": MetaTensor(one["label"])}])["label"] >= 0).sum() == 1
+    for _ in range(20):  # labels that are read anew each time take the places of those that are gone
+        assert (collate([one_voxel((90, 90), (5, 80))])["label"] >= 0).sum() == 1
+
+
+def test_a_whole_label_is_looked_through_only_once(monkeypatch):
+    looked, nonzero = [], torch.nonzero
+    monkeypatch.setattr(torch, "nonzero", lambda x: looked.append(x.shape) or nonzero(x))
+    item, collate = one_voxel((16, 64, 64), (3, 50, 10)), PatchCollate((4, 8, 8), tries=1)
+    for _ in range(20):
+        assert (collate([item])["label"] >= 0).any()
+    assert looked == [(1, 16, 64, 64)]
+
+
+@pytest.mark.parametrize("annotated", [[2], [0, 4], [0, 1, 2, 3, 4]])
+def test_volumes_of_five_slices(annotated):
+    torch.manual_seed(0)
+    item = coordinates((5, 40, 40))
+    item["label"][:, [z for z in range(5) if z not in annotated]] = -1
+    item["spacing"] = torch.tensor([5.0, 1.0, 1.0])
+    batch = PatchCollate((8, 16, 16))([item] * 4)
+    assert batch["spacing"].shape == (4, 3)
+    inside = batch["label"] >= 0
+    assert sorted(set(torch.nonzero(inside)[:, 2].tolist())) == [z + 1 for z in annotated]  # padded by 1 before and 2 after
+    assert torch.equal(batch["image"][inside].int(), batch["label"][inside])
+    assert (batch["image"][:, :, [0, 6, 7]] == item["image"].mean()).all()

@@ -7,16 +7,17 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
-from monai_denoiseg.data import count_labelled, folder_datalist, inference_datalist, split_datalist
+from monai_denoiseg.data import LoadItemd, count_labelled, folder_datalist, inference_datalist, split_datalist
 
 
-def put(root, *names, shape=(6, 5)):
+def put(root, *names, shape=(6, 5), **options):
     for name in names:
         path = Path(root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix in (".tif", ".png"):
-            tifffile.imwrite(path, np.zeros(shape, "u1"))
+            tifffile.imwrite(path, np.zeros(shape, "u1"), **options)
         else:
             path.write_text("")
 
@@ -167,3 +168,99 @@ def test_a_folder_asked_for_by_name_must_exist(tmp_path: Path, wrong: dict[str, 
     tifffile.imwrite(tmp_path / "images" / "a.tif", np.zeros((8, 8), np.uint8))
     with pytest.raises(FileNotFoundError, match=next(iter(wrong.values()))):
         folder_datalist(tmp_path, **wrong)
+
+
+def movie(path, shape=(4, 6, 5), axes="TYX"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, np.zeros(shape, "u2"), imagej=True, metadata={"axes": axes})
+
+
+@pytest.mark.parametrize(("shape", "axes", "dims"), [((4, 6, 5), "TYX", 2), ((4, 2, 6, 5), "TCYX", 2), ((4, 3, 6, 5), "TZYX", 3)])
+def test_frames_become_items(tmp_path, shape, axes, dims):
+    movie(tmp_path / "images" / "b.tif", shape, axes)
+    movie(tmp_path / "images" / "c.tif", shape, axes)
+    label_shape, label_axes = (shape, axes) if "C" not in axes else ((shape[0], *shape[2:]), "TYX")
+    for folder in ("labels", "clean"):
+        movie(tmp_path / folder / "b.tif", *((shape, axes) if folder == "clean" else (label_shape, label_axes)))
+    movie(tmp_path / "images" / "a.tif", shape[1:], axes[1:])
+    items = folder_datalist(tmp_path, spatial_dims=dims)
+    assert [(Path(item["image"]).stem, item.get("frame"), "label" in item, "clean" in item) for item in items] == [
+        ("a", None, False, False),
+        *[("b", i, True, True) for i in range(4)],
+        *[("c", i, False, False) for i in range(4)],
+    ]
+    loaded = [LoadItemd(spatial_dims=dims)(item) for item in items]
+    assert {tuple(item["image"].shape[1:]) for item in loaded} == {shape[-dims:]}
+    assert len(inference_datalist(tmp_path)) == 3 and "frame" not in inference_datalist(tmp_path)[1]
+
+
+def test_label_pages_without_a_name_are_the_frames_of_their_image(tmp_path):
+    movie(tmp_path / "images" / "a.tif")
+    put(tmp_path, "labels/a.tif", shape=(4, 6, 5))  # plain pages
+    assert count_labelled(folder_datalist(tmp_path, spatial_dims=2)) == 4
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "held"),
+    [((3, 6, 5), "TYX", "3 frames"), ((6, 5), "YX", "one image without frames"), ((1, 6, 5), "TYX", "one image")],
+)
+@pytest.mark.parametrize("folder", ["labels", "clean"])
+def test_other_frames_than_the_image(tmp_path, folder, shape, axes, held):
+    movie(tmp_path / "images" / "a.tif")
+    movie(tmp_path / folder / "a.tif", shape, axes)
+    with pytest.raises(
+        ValueError, match=rf"{folder}.a\.tif holds {held}.*images.a\.tif holds 4 frames; .*ignore value everywhere"
+    ):
+        folder_datalist(tmp_path, spatial_dims=2)
+
+
+def test_axes_are_checked_without_labels_too(tmp_path):
+    put(tmp_path, "images/a.tif", shape=(3, 6, 5), photometric="minisblack")
+    with pytest.raises(ValueError, match=r"a\.tif .*3 planes without a meaning.*axes='TYX'"):
+        folder_datalist(tmp_path, spatial_dims=2)
+    assert len(folder_datalist(tmp_path, axes="TYX", spatial_dims=2)) == 3
+    assert (
+        folder_datalist(tmp_path) == folder_datalist(tmp_path, spatial_dims=3) == [{"image": str(tmp_path / "images" / "a.tif")}]
+    )
+
+
+def test_reversed_label_is_said(tmp_path):
+    put(tmp_path, "images/a.tif", shape=(4, 6, 5), photometric="minisblack")
+    put(tmp_path, "labels/a.tif", shape=(5, 6, 4), photometric="minisblack")
+    with pytest.raises(
+        ValueError, match=r"shape \(5, 6, 4\), but .*\(4, 6, 5\); it fits with its axes reversed: store it in ZYX order"
+    ):
+        folder_datalist(tmp_path, spatial_dims=3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_frames_of_a_file_stay_together(seed):
+    items = [
+        {"image": f"{i}.tif", "frame": k, **({"label": f"{i}.tif"} if i < 3 else {})} for i in range(7) for k in range(i + 1)
+    ]
+    random.Random(seed).shuffle(items)
+    train, validation = split_datalist(items, 0.3, seed)
+    files = [{item["image"] for item in part} for part in (train, validation)]
+    assert not files[0] & files[1] and len(files[1]) == 2  # one labelled of 3, one other of 4
+    assert sorted(train + validation, key=str) == sorted(items, key=str)
+    for part in (train, validation):
+        assert part == sorted(part, key=lambda item: (item["image"], item["frame"])) and count_labelled(part)
+
+
+def test_one_file_of_frames_is_not_split():
+    items = [{"image": "a.tif", "frame": k, "label": "a.tif"} for k in range(5)]
+    assert split_datalist(items, 0.4) == (items, [])
+
+
+def test_zarr_folders_are_images(tmp_path):
+    for name in ("a.ome.zarr", "b.zarr"):
+        zarr.create_array(tmp_path / "images" / name, data=np.zeros((3, 6, 5), "u2"), dimension_names=list("zyx"))
+    put(tmp_path, "labels/a.tif", shape=(3, 6, 5))  # tifffile writes colour planes here
+    (tmp_path / "images" / "plain").mkdir()
+    items = folder_datalist(tmp_path, spatial_dims=3)
+    assert names(items, "image") == ["a.ome.zarr", "b.zarr"] and names(items, "label") == ["a.tif", None]
+    assert LoadItemd(spatial_dims=3)(items[0])["image"].shape == (1, 3, 6, 5)
+    assert names(inference_datalist(tmp_path), "image") == ["a.ome.zarr", "b.zarr"]
+    assert names(inference_datalist(tmp_path, "b*"), "image") == ["b.zarr"]
+    single = tmp_path / "images" / "b.zarr"
+    assert inference_datalist(single) == [{"image": str(single)}]

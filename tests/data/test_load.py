@@ -4,17 +4,16 @@ import os
 import pickle
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 import tifffile
 import torch
-from monai.data import CacheDataset, MetaTensor
+from monai.data import CacheDataset, DataLoader, MetaTensor
 from monai.transforms import Compose, RandFlipd
 from PIL import Image
 from scipy import ndimage
 
-from monai_denoiseg.data import LoadItemd, SavePredictiond
+from monai_denoiseg.data import LoadItemd
 
 
 @pytest.fixture
@@ -101,7 +100,9 @@ def test_wrong_channels_and_axes_tell_the_way_out(save):
     with pytest.raises(ValueError, match="has 3 channels, but `in_channels` is 1; pass --in_channels 3"):
         LoadItemd(channels=1)({"image": path})
     stack = save("s.tif", np.ones((3, 5, 4), "u1"))
-    with pytest.raises(ValueError, match=r"has 3 spatial axes \(3, 5, 4\), but `spatial_dims` is 2; .* pass axes="):
+    with pytest.raises(
+        ValueError, match=r"s\.tif has axes 'QYX' of lengths \(3, 5, 4\): 3 planes without a meaning.* pass axes='TYX'"
+    ):
         LoadItemd(spatial_dims=2)({"image": stack})
     assert LoadItemd(spatial_dims=2, channels=3, axes="CYX")({"image": stack})["image"].shape == (3, 5, 4)
 
@@ -165,15 +166,6 @@ def test_palette_label_and_colour_image_from_png(tmp_path):
     np.testing.assert_array_equal(item["label"].numpy()[0], instances())
 
 
-def test_nifti_keeps_affine(tmp_path):
-    affine = np.diag([1.0, 2, 3, 1])
-    nibabel.save(nibabel.Nifti1Image(np.ones((4, 5, 6), "f4"), affine), tmp_path / "i.nii.gz")
-    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6), "u1"), affine), tmp_path / "l.nii.gz")
-    item = LoadItemd(spatial_dims=3)({"image": str(tmp_path / "i.nii.gz"), "label": str(tmp_path / "l.nii.gz")})
-    np.testing.assert_array_equal(item["image"].affine.numpy(), affine)
-    assert item["label"].shape == (1, 4, 5, 6)
-
-
 def test_is_an_ordinary_transform(save):
     data = [{"image": save(f"i{i}.tif", np.full((4, 4), i, "u1"))} for i in range(3)]
     transform = Compose([pickle.loads(pickle.dumps(LoadItemd())), RandFlipd("image", prob=1.0, spatial_axis=0)])
@@ -194,21 +186,82 @@ def test_real_images():
     np.testing.assert_array_equal(item["label"].numpy()[0], tifffile.imread(root / "masks" / path.name))
 
 
-def test_nifti_slice_with_a_third_axis_is_2d(tmp_path: Path) -> None:
-    values = np.arange(20, dtype=np.float32).reshape(4, 5, 1)
-    affine = np.diag([0.5, 0.25, 3.0, 1.0])
-    nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "slice.nii.gz")
-    item = LoadItemd(spatial_dims=2)({"image": str(tmp_path / "slice.nii.gz")})
-    assert item["image"].shape == (1, 4, 5)
-    np.testing.assert_array_equal(item["image"][0], values[..., 0])
-    SavePredictiond(tmp_path, {"image": "denoised"}, label_keys=())(item)
-    written = nibabel.load(tmp_path / "slice_denoised.nii.gz")
-    assert written.shape == (4, 5, 1)
-    np.testing.assert_array_equal(written.affine, affine)
-    with pytest.raises(ValueError, match="spatial axes"):
-        LoadItemd(spatial_dims=2)({"image": _nifti(tmp_path / "volume.nii.gz", (4, 5, 2))})
+def imagej(path, shape, axes, dtype="uint16", **metadata):
+    array = np.random.default_rng(0).integers(0, 4, shape).astype(dtype)
+    tifffile.imwrite(path, array, imagej=True, resolution=(4, 2), metadata={"axes": axes, "unit": "um", **metadata})
+    return str(path), array
 
 
-def _nifti(path: Path, shape: tuple[int, ...]) -> str:
-    nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.float32), np.eye(4)), path)
-    return str(path)
+@pytest.mark.parametrize(("shape", "axes", "expected"), [((6, 5), "YX", [0.5, 0.25]), ((2, 3, 6, 5), "ZCYX", [2.5, 0.5, 0.25])])
+def test_spacing(tmp_path, shape, axes, expected):
+    path, _ = imagej(tmp_path / "i.tif", shape, axes, **({"spacing": 2.5} if "Z" in axes else {}))
+    dims = len(expected)
+    item = LoadItemd(spatial_dims=dims)({"image": path})
+    assert item["spacing"].dtype == torch.float32 and not isinstance(item["spacing"], MetaTensor)
+    assert item["spacing"].tolist() == expected
+    given = LoadItemd(spatial_dims=dims, spacing=[3, 1.5, 0.75][:dims])({"image": path})
+    assert given["spacing"].tolist() == [3, 1.5, 0.75][:dims]
+    assert given["image"].meta["spacing"] == item["image"].meta["spacing"]  # outputs keep what the file says
+    batch = next(iter(DataLoader([item, given], batch_size=2)))
+    assert batch["spacing"].shape == (2, dims)
+    assert RandFlipd("image", prob=1.0)(item)["spacing"] is item["spacing"]
+
+
+def test_unknown_spacing_is_nan_on_every_axis(save):
+    assert LoadItemd()({"image": save("i.tif", np.ones((3, 5, 4), "u1"))})["spacing"].isnan().tolist() == [True] * 3
+    given = LoadItemd(spacing=(1, 2, 3))
+    assert given({"image": save("i.tif", np.ones((3, 5, 4), "u1"))})["spacing"].tolist() == [1, 2, 3]
+    with pytest.raises(
+        ValueError, match=r"`spacing` needs one number for each of the 2 spatial axes, .* got \[1\.0, 2\.0, 3\.0\]"
+    ):
+        given({"image": save("p.tif", np.ones((5, 4), "u1"))})
+
+
+@pytest.mark.parametrize(
+    ("spacing", "dims", "message"),
+    [
+        (
+            [1, 2],
+            3,
+            r"`spacing` needs one number for each of the 3 spatial axes, for instance \[2\.0, 0\.5, 0\.5\] for Z, Y, X; got",
+        ),
+        (2.0, 2, r"`spacing` needs one number for each of the 2 spatial axes, for instance \[0\.5, 0\.5\] for Y, X; got 2\.0"),
+        ("2,1,1", None, "`spacing` needs one number for each spatial axes"),
+        ([1, 0, 1], 3, r"`spacing` must be in \(0, inf\), got 0"),
+        ([1, -1], 2, r"`spacing` must be in \(0, inf\), got -1"),
+        ([1, float("nan")], 2, r"`spacing` must be in \(0, inf\), got nan"),
+        ([1, float("inf")], 2, r"`spacing` must be in \(0, inf\), got inf"),
+    ],
+)
+def test_bad_spacing(spacing, dims, message):
+    with pytest.raises(ValueError, match=message):
+        LoadItemd(spatial_dims=dims, spacing=spacing)
+
+
+@pytest.mark.parametrize("shape", [(12, 10), (3, 12, 10)])
+def test_class_labels(save, shape):
+    label = (instances(shape) > 0).astype("u1") * np.uint8(2)  # one class in two pieces
+    label[..., 0, :] = 255
+    data = {"image": save("i.tif", np.ones(shape, "u1")), "label": save("l.tif", label)}
+    loaded = LoadItemd(classes=["background", "liver", "spleen"])(data)["label"]
+    np.testing.assert_array_equal(loaded.numpy()[0], np.where(label == 255, -1, label.astype(int)))
+    assert loaded.dtype == torch.int32
+    assert LoadItemd(classes=3)(data)["label"].equal(loaded)
+    with pytest.raises(ValueError, match=r"label .*l\.tif holds 2, but `classes` has 2 \(0 background, 1 liver\)"):
+        LoadItemd(classes=("background", "liver"))(data)
+    two = save("c.tif", np.ones((2, *shape[-2:]), "u1"), metadata={"axes": "CYX"})
+    with pytest.raises(ValueError, match=r"c\.tif has 2 channels; class labels have one, with a class for each voxel"):
+        LoadItemd(classes=3, spatial_dims=2)({"image": save("p.tif", np.ones(shape[-2:], "u1")), "label": two})
+
+
+@pytest.mark.parametrize("classes", [1, 0, True, [], ["background"]])
+def test_one_class_is_none(classes):
+    with pytest.raises(ValueError, match="`classes` must be an integer >= 2"):
+        LoadItemd(classes=classes)
+
+
+def test_classes_are_a_list():
+    with pytest.raises(
+        ValueError, match=r"`classes` must be a list of names, for instance \['background', 'liver'\], got 'liver'"
+    ):
+        LoadItemd(classes="liver")

@@ -4,11 +4,12 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from monai.data import DataLoader
 from monai.transforms import LoadImage
 from PIL import Image
 
-from monai_denoiseg.data import FileReader, image_shape, label_to_int, split_name
+from monai_denoiseg.data import FileReader, image_layout, image_shape, split_name
 
 
 def load(path, **options):
@@ -40,7 +41,7 @@ def test_values_axes_dtype_and_shape_of_every_format(tmp_path, name, array):
     elif suffix == ".npy":
         np.save(path, array)
     elif "nii" in suffix:
-        nibabel.save(nibabel.Nifti1Image(array, np.diag([2.0, 3, 4, 1])), path)
+        nibabel.save(nibabel.Nifti1Image(array.T, np.diag([2.0, 3, 4, 1])), path)  # X, Y, Z on disk
     else:
         Image.fromarray(array).save(path)
     image = load(path)
@@ -49,12 +50,6 @@ def test_values_axes_dtype_and_shape_of_every_format(tmp_path, name, array):
     assert image_shape(path) == array.shape == tuple(image.meta["spatial_shape"])
     assert FileReader().verify_suffix(path)
     assert next(iter(DataLoader([{"image": image}], batch_size=1)))["image"].shape == (1, *image.shape)
-
-
-def test_nifti_keeps_its_affine(tmp_path):
-    affine = np.array([[0, 2.0, 0, 5], [1.5, 0, 0, 6], [0, 0, 3, 7], [0, 0, 0, 1]])
-    nibabel.save(nibabel.Nifti1Image(ramp((3, 4, 5), "uint8"), affine), tmp_path / "a.nii.gz")
-    np.testing.assert_allclose(load(tmp_path / "a.nii.gz").affine.numpy(), affine)
 
 
 def test_jpeg_is_y_by_x(tmp_path):
@@ -106,37 +101,61 @@ def test_stem(name, expected):
     assert split_name(name)[0] == expected
 
 
-@pytest.mark.parametrize(
-    ("dtype", "stored", "expected"),
-    [
-        ("uint8", [0, 254, 255], [0, 254, -1]),
-        ("uint16", [0, 255, 65535], [0, 255, -1]),
-        ("uint32", [0, 65535, 2**32 - 1], [0, 65535, -1]),
-        ("int8", [0, 127, -128], [0, 127, -1]),
-        ("int32", [0, 2**31 - 1, -1], [0, 2**31 - 1, -1]),
-        ("float32", [0, 300, -2], [0, 300, -1]),
-        ("bool", [0, 1, 1], [0, 1, 1]),
-    ],
-)
-def test_ignore_value_by_data_type(dtype, stored, expected):
-    for array in (np.array(stored, dtype), np.array(stored, "float64")):
-        labels = label_to_int(array, dtype)
-        assert labels.dtype == np.int32 and labels.tolist() == expected
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".npy", ".zarr", ".nii.gz"])
+def test_one_frame_of_every_format(tmp_path, suffix):
+    array = ramp((4, 3, 2, 6, 9), "uint16")  # T, Z, C, Y, X
+    path = tmp_path / f"a{suffix}"
+    if suffix.endswith("tif"):
+        tifffile.imwrite(path, array, metadata={"axes": "TZCYX"}, ome=suffix == ".ome.tif", photometric="minisblack")
+    elif suffix == ".npy":
+        np.save(path, array)
+    elif suffix == ".zarr":
+        zarr.create_array(path, data=array, dimension_names=list("tzcyx"))
+    else:
+        nibabel.save(nibabel.Nifti1Image(array.transpose(4, 3, 1, 0, 2), np.eye(4)), path)
+    axes = "TZCYX" if suffix in (".npy", ".nii.gz") else None
+    layout = image_layout(path, axes, spatial_dims=3)
+    assert (layout.shape, layout.frames, layout.letters) == ((3, 6, 9), 4, "CZYX")
+    reader = FileReader(axes, spatial_dims=3, frame=2)
+    read, meta = reader.get_data(reader.read(path))
+    np.testing.assert_array_equal(read, array[2].transpose(1, 0, 2, 3))
+    assert meta["axes"] == "CZYX" and tuple(meta["spatial_shape"]) == (3, 6, 9) and meta["dtype"] == "uint16"
+    with pytest.raises(ValueError, match=r"has no frame 4; it holds 4 separate images, frames 0 to 3"):
+        FileReader(axes, spatial_dims=3, frame=4).read(path)
 
 
-def test_explicit_ignore_value_replaces_the_rule():
-    assert label_to_int(np.array([0, 99, 255]), "uint8", ignore_value=99).tolist() == [0, -1, 255]
-    assert label_to_int(np.array([0, -2]), "int16", ignore_value=-2).tolist() == [0, -1]
-    with pytest.raises(ValueError, match=r"holds -1; only ignore_value .-2. may be negative"):
-        label_to_int(np.array([0, -1, -2]), "int16", ignore_value=-2)
+def test_pictures_are_planes(tmp_path):
+    Image.fromarray(ramp((6, 9), "uint8")).save(tmp_path / "a.png")
+    for function in (
+        lambda: FileReader(spatial_dims=3).read(tmp_path / "a.png"),
+        lambda: image_layout(tmp_path / "a.png", None, 3),
+    ):
+        with pytest.raises(ValueError, match=r"a\.png has axes 'YX' .*a plane with 2 spatial axes"):
+            function()
+    with pytest.raises(ValueError, match=r"a\.png has no frame 1; it holds one image"):
+        FileReader(spatial_dims=2, frame=1).read(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(("value", "message"), [(0.5, "holds 0.5; instance"), (np.nan, "holds nan"), (2.0**40, "below 2")])
-def test_labels_that_are_none(value, message):
-    with pytest.raises(ValueError, match=f"label a.tif.*{message}"):
-        label_to_int(np.array([1.0, value]), "float64", name="label a.tif")
+def test_ome_zarr(tmp_path):
+    array = ramp((2, 3, 6, 9), "uint16")
+    group = zarr.create_group(tmp_path / "a.ome.zarr")
+    group.create_array("0", data=array)
+    scale = {"type": "scale", "scale": [1, 2.0, 0.5, 0.25]}
+    space = [{"name": letter, "type": "space", "unit": "micrometer"} for letter in "zyx"]
+    axes = [{"name": "c", "type": "channel"}, *space]
+    datasets = [{"path": "0", "coordinateTransformations": [scale]}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    image = load(tmp_path / "a.ome.zarr", spatial_dims=3)
+    np.testing.assert_array_equal(image.numpy(), array)
+    assert image.meta["spacing"] == (2, 0.5, 0.25) and image.meta["unit"] == "um"
+    assert image_shape(tmp_path / "a.ome.zarr", spatial_dims=3) == (3, 6, 9)
+    assert split_name(tmp_path / "a.ome.zarr") == ("a", ".ome.zarr")
 
 
-def test_empty_label_stays_empty():
-    assert label_to_int(np.zeros((0, 4)), "uint8").shape == (0, 4)
-    assert not label_to_int(np.zeros((4, 4)), "uint8").any()
+def test_values_that_are_no_numbers(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((6, 9), complex))
+    colours = np.zeros((4, 5, 6), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.save(nibabel.Nifti1Image(colours, np.eye(4)), tmp_path / "a.nii.gz")
+    for name in ("a.npy", "a.nii.gz"):
+        with pytest.raises(ValueError, match=rf"{name} holds values of type .*; integers and real numbers can be read"):
+            FileReader().read(tmp_path / name)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -38,17 +37,6 @@ def test_tiff_keeps_voxel_size_and_type(tmp_path: Path, shape: tuple[int, ...]) 
         assert written.meta["spacing"] == TiffReader().read(str(tmp_path / "a.tif")).meta["spacing"]
 
 
-def test_nifti_keeps_affine_and_channels(tmp_path: Path) -> None:
-    affine = np.array([[0, 2, 0, 5], [-1, 0, 0, 6], [0, 0, 3, 7], [0, 0, 0, 1]], float)
-    nibabel.save(nibabel.Nifti1Image(np.ones((4, 5, 6), np.int16), affine), tmp_path / "v.nii.gz")
-    probabilities = torch.rand(3, 4, 5, 6)
-    SavePredictiond(tmp_path, {"p": "probabilities"}, label_keys=())(item_from(tmp_path / "v.nii.gz", p=probabilities))
-    written = nibabel.load(tmp_path / "v_probabilities.nii.gz")
-    np.testing.assert_array_equal(written.affine, affine)
-    assert written.shape == (4, 5, 6, 3)
-    np.testing.assert_allclose(np.moveaxis(written.get_fdata(), -1, 0), probabilities, rtol=1e-6)
-
-
 def test_two_inputs_of_one_name_are_refused(tmp_path: Path) -> None:
     save = SavePredictiond(tmp_path, {"image": "denoised"}, label_keys=())
     for number, folder in enumerate(("a", "b")):
@@ -67,3 +55,43 @@ def test_a_value_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="do not fit"):
         SavePredictiond(tmp_path / "out", {"denoised": "denoised", "pred": "instances"}, label_keys=("pred",))(item)
     assert not list(tmp_path.rglob("*.tif"))
+
+
+def test_volume_of_two_channels_round_trip(tmp_path: Path) -> None:
+    stored = np.random.default_rng(0).integers(0, 60000, (5, 2, 7, 6)).astype(np.uint16)  # Z, C, Y, X
+    metadata = {"axes": "ZCYX", "unit": "um", "spacing": 2.5}
+    tifffile.imwrite(tmp_path / "a.tif", stored, imagej=True, resolution=(4, 2), metadata=metadata)
+    item = LoadItemd(spatial_dims=3, channels=2)({"image": str(tmp_path / "a.tif")})
+    item |= {"denoised": item["image"].as_tensor() + 0.5, "classes": (item["image"][:1] > 30000).int()}
+    SavePredictiond(tmp_path / "out", {"denoised": "denoised", "classes": "classes"}, label_keys=["classes"])(item)
+    for name, dtype, axes in (("denoised", "float32", "ZCYX"), ("classes", "uint16", "ZYX")):
+        with tifffile.TiffFile(tmp_path / "out" / f"a_{name}.tif") as tif:
+            assert tif.is_imagej and tif.series[0].axes == axes and tif.series[0].dtype == dtype
+            assert tif.imagej_metadata["spacing"] == 2.5 and tif.imagej_metadata["unit"] == "um"
+        again = LoadItemd(spatial_dims=3)({"image": str(tmp_path / "out" / f"a_{name}.tif")})
+        assert again["spacing"].tolist() == item["spacing"].tolist() == [2.5, 0.5, 0.25]
+        np.testing.assert_array_equal(again["image"].numpy(), item[name].numpy())
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_volume_of_one_slice_round_trip(tmp_path: Path, channels: int) -> None:
+    stored = np.random.default_rng(0).integers(0, 60000, (channels, 7, 6)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", stored, imagej=True, metadata={"axes": "CYX"})
+    load = LoadItemd(spatial_dims=3, axes="ZCYX", channels=channels)
+    item = load({"image": str(tmp_path / "a.tif")})
+    assert item["image"].shape == (channels, 1, 7, 6)
+    item["labels"] = item["image"][:1].int()
+    SavePredictiond(tmp_path, {"image": "denoised", "labels": "instances"}, label_keys=["labels"])(item)
+    np.testing.assert_array_equal(load({"image": str(tmp_path / "a_denoised.tif")})["image"].numpy(), stored[:, None])
+    pair = {"image": str(tmp_path / "a.tif"), "label": str(tmp_path / "a_instances.tif")}
+    np.testing.assert_array_equal(load(pair)["label"].numpy(), stored[:1, None])
+
+
+def test_frames_of_a_file_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    stored = np.arange(60, dtype=np.uint16).reshape(3, 5, 4)
+    tifffile.imwrite(tmp_path / "a.tif", stored, imagej=True, metadata={"axes": "TYX"})
+    save = SavePredictiond(tmp_path / "out", {"image": "denoised"}, label_keys=())
+    for frame in range(3):
+        save(LoadItemd(spatial_dims=2)({"image": str(tmp_path / "a.tif"), "frame": frame}))
+    for frame in range(3):
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / f"a_frame000{frame}_denoised.tif"), stored[frame])

@@ -8,7 +8,7 @@ import tifffile
 from scipy import ndimage
 from skimage.measure import regionprops
 
-from monai_denoiseg.data import folder_datalist, simulate, simulate_nuclei, write_simulated
+from monai_denoiseg.data import LoadItemd, folder_datalist, simulate, simulate_nuclei, write_simulated
 from monai_denoiseg.data.simulate import GAIN, OFFSET, READ_NOISE
 
 
@@ -150,3 +150,21 @@ def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(tmp_path):
     assert len(folder_datalist(write_simulated(tmp_path / "n", 2, 1, (24, 24)))) == 2
     with pytest.raises(ValueError, match="`n_labelled` must be at most `n_images`"):
         write_simulated(tmp_path / "m", 2, 3)
+
+
+@pytest.mark.parametrize(("shape", "spacing"), [((32, 24), None), ((6, 32, 24), (2.0, 1.0, 1.0)), ((32, 24), (1.0, 0.5))])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_nifti_holds_what_tiff_does(tmp_path, shape, spacing, channels):
+    for suffix in (".tif", ".nii.gz"):
+        options = {"spacing": spacing} if spacing else {}
+        write_simulated(tmp_path / suffix[1:], 2, 1, shape, suffix=suffix, channels=channels, radius=(3, 5), **options)
+    load = LoadItemd(spatial_dims=len(shape), channels=channels)
+    lists = [folder_datalist(tmp_path / name, spatial_dims=len(shape)) for name in ("tif", "nii.gz")]
+    assert [len(items) for items in lists] == [2, 2] and "label" in lists[1][0] and "label" not in lists[1][1]
+    for one, other in zip(*lists, strict=True):
+        a, b = load(one), load(other)
+        for key in set(one):
+            np.testing.assert_array_equal(a[key].numpy(), b[key].numpy())
+        assert b["spacing"].tolist() == list(spacing or (1.0,) * len(shape))
+    with pytest.raises(ValueError, match="`suffix` must be one of"):
+        write_simulated(tmp_path / "x", 1, 0, shape, suffix=".png")

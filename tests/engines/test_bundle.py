@@ -21,9 +21,9 @@ from monai_denoiseg.engines import (
     load_weights,
     user_settings,
 )
-from monai_denoiseg.handlers import ThresholdSearch
+from monai_denoiseg.handlers import ThresholdSearch, validation_score
 from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.transforms import BlindSpot, ProbabilitiesToInstances
+from monai_denoiseg.transforms import BlindSpot, ProbabilitiesToInstances, label_rule
 
 
 @pytest.fixture
@@ -104,3 +104,22 @@ def test_calibrate_takes_the_best_network_and_stores_its_thresholds(tmp_path: Pa
     assert torch.equal(stored["unet.head.weight"], best.unet.head.weight)
     assert float(stored["threshold"][0]) == pytest.approx(metrics["threshold"])
     assert metrics["threshold"] in (0.01, 0.99)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_calibrate_semantic_classes(tmp_path: Path, spatial_dims: int) -> None:
+    """There is no threshold to search: the best network is measured as inference will run it, and stays as it is."""
+    classes = ["background", "liver", "spleen"]
+    best, last = (DenoiSegNet(spatial_dims, depth=1, features=4, classes=classes) for _ in range(2))
+    torch.save(best.state_dict(), tmp_path / "model.pt")
+    truth = torch.randint(-1, 3, (1, 1, *[8] * spatial_dims))
+    batch = {"image": torch.rand(truth.shape), "label": truth, "instances": truth}
+    score = validation_score(last, label_rule(classes))
+    evaluator = DenoiSegEvaluator(
+        "cpu", [batch], last, DenoiSegInferer(tta=True), BlindSpotBatch(BlindSpot()), val_handlers=[score]
+    )
+    metrics = calibrate(last, tmp_path / "model.pt", evaluator)
+    assert set(metrics) == {"dice", "dice_liver", "dice_spleen"}
+    stored = torch.load(tmp_path / "model.pt")
+    assert all(torch.equal(stored[name], value) for name, value in best.state_dict().items())
+    assert decision_threshold(last) == 0.5

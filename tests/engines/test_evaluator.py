@@ -108,4 +108,38 @@ def test_intensity_of_the_batch_is_used() -> None:
     given = [{**item, "intensity": torch.tensor([[[0.3], [2.0]]])} for item in data]
     assert metrics(given, net) != metrics(data, net)
     own = [{**item, "intensity": WholeIntensityd()({"image": item["image"][0]})["intensity"][None]} for item in data]
-    assert metrics(own, net) == pytest.approx(metrics(data, net), rel=1e-4)
+    found, wanted = metrics(own, net), metrics(data, net)
+    assert found["segmentation"] == pytest.approx(wanted["segmentation"], rel=1e-4)
+    scale = float(own[0]["intensity"][0, 1, 0])
+    assert metrics(own[:1], net)["denoising"] * scale**2 == pytest.approx(metrics(data[:1], net)["denoising"], rel=1e-4)
+
+
+def test_class_weights_of_the_network_do_not_change_the_loss() -> None:
+    """Predictions are corrected for them, but the validation loss must be the loss of the training."""
+    net, data = network(), items()
+    before = metrics(data, net)
+    net.set_class_weights([1.0, 1.0, 5.0])
+    assert metrics(data, net) == pytest.approx(before, rel=1e-4)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_semantic_classes(spatial_dims: int) -> None:
+    classes = list("abcde")
+    net, data, loss = network(spatial_dims, classes=classes), items(spatial_dims), DenoiSegLoss(0.3, classes=classes)
+    for item in data:
+        item["label"] = torch.randint(-1, 5, item["label"].shape, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        found = [float(loss(net(item["image_hidden"]), {**item, "mask": item["image_mask"]}).total) for item in data]
+    engine = evaluator(data, net, loss)
+    engine.run()
+    assert engine.state.metrics["loss"] == pytest.approx(sum(found) / len(found), rel=1e-4)
+    prediction = engine.state.output[0]["pred"]
+    assert prediction.shape[0] == 5 + 1
+    torch.testing.assert_close(prediction[:5].sum(0), torch.ones(prediction.shape[1:]))
+
+
+def test_labels_beyond_the_classes_are_said_before_anything_else() -> None:
+    data = items()
+    data[0]["label"][0, 0, 0, 0] = 7
+    with pytest.raises(ValueError, match="label holds 7, but the 3 classes are 0 background, 1 foreground, 2 border"):
+        metrics(data, network())

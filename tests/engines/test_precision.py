@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import subprocess
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +15,7 @@ from torch import nn
 from monai_denoiseg.engines import Precision, cpu_gains_from_bf16
 from monai_denoiseg.engines.precision import _meets_conv3d_fault
 from monai_denoiseg.losses import DenoiSegLoss
-from monai_denoiseg.networks import DenoiSegNet
+from monai_denoiseg.networks import DenoiSegNet, resolve_plan
 
 
 def inner_dtype(network: DenoiSegNet, precision: Precision, image: torch.Tensor) -> torch.dtype:
@@ -64,25 +68,37 @@ def test_channels_last_goes_with_mixed_precision(spatial_dims: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "strides", "patch_depth", "meets"),
+    ("options", "size", "meets"),
     [
-        (1, 2, 4, True),  # 4 -> 2
-        (2, 2, 8, True),  # 8 -> 4 -> 2
-        (2, 2, 7, True),  # padded to 8
-        (2, 2, 16, False),  # 16 -> 8 -> 4
-        (2, [[1, 2, 2], [2, 2, 2]], 2, True),  # the first level already
-        (1, [1, 2, 2], 3, False),
-        (1, 2, 2, True),  # 2 -> 1
+        ({"depth": 1}, (4, 16, 16), True),  # 4 -> 2
+        ({"depth": 2}, (8, 16, 16), True),  # 8 -> 4 -> 2
+        ({"depth": 2}, (7, 16, 16), True),  # padded to 8
+        ({"depth": 2}, (16, 16, 16), False),  # 16 -> 8 -> 4
+        ({"depth": 2, "strides": [[1, 2, 2], [2, 2, 2]]}, (2, 16, 16), True),  # the first level already
+        ({"depth": 1, "strides": [1, 2, 2]}, (3, 16, 16), False),
+        ({"depth": 1}, (2, 16, 16), True),  # 2 -> 1
+        ({"depth": 1, "strides": [1, 2, 2]}, (1, 16, 16), True),  # a single slice
+        ({"depth": 1, "strides": [1, 2, 2], "kernel_size": [1, 3, 3]}, (1, 16, 16), False),
+        ({"depth": 1, "strides": [1, 2, 2], "kernel_size": [1, 3, 3]}, (2, 16, 16), False),
+        ({"depth": 1, "strides": [1, 2, 2], "kernel_size": [[1, 3, 3], [3, 3, 3]]}, (2, 16, 16), True),
+        ({"depth": 1, "strides": [2, 2, 2], "kernel_size": [[3, 3, 3], [1, 3, 3]]}, (4, 16, 16), False),
+        ({"depth": 1, "kernel_size": 5}, (8, 16, 16), True),  # 8 -> 4
+        ({"depth": 1, "kernel_size": 5}, (10, 16, 16), False),
+        ({"depth": 1, "kernel_size": [3, 5, 5]}, (8, 16, 8), True),
     ],
 )
-def test_where_the_fault_is_met(depth: int, strides: Any, patch_depth: int, meets: bool) -> None:
-    network, image = DenoiSegNet(3, depth=depth, features=4, strides=strides), torch.rand(1, 1, patch_depth, 8, 8)
-    lengths: list[int] = []
+def test_where_the_fault_is_met(options: dict[str, Any], size: tuple[int, ...], meets: bool) -> None:
+    network, image = DenoiSegNet(3, features=4, **options), torch.rand(1, 1, *size)
+    shorter: list[bool] = []
+
+    def look(module: nn.Conv3d, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        shorter.append(any(n < kernel for n, kernel in zip(inputs[0].shape[2:], module.kernel_size, strict=True)))
+
     for module in network.modules():
-        if isinstance(module, nn.Conv3d) and module.kernel_size != (1, 1, 1):
-            module.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[2]))
+        if isinstance(module, nn.Conv3d):
+            module.register_forward_hook(look)
     network(image)
-    assert (2 in lengths) is meets
+    assert any(shorter) is meets
     assert _meets_conv3d_fault(network, image) is meets
 
 
@@ -95,24 +111,110 @@ def test_the_fault_is_seen_through_a_distributed_wrapper_and_not_in_2d() -> None
     assert not _meets_conv3d_fault(None, None)
 
 
-def gradients(amp: str, patch_depth: int) -> list[torch.Tensor]:
+# In a process of its own: the fault reads and writes memory that is not its own.
+FAULT = """
+import torch
+worst = 0.0
+for kernel, length, channels in ((3, 2, 16), (3, 2, 1), (5, 3, 4)):
     torch.manual_seed(0)
-    network = DenoiSegNet(3, depth=1, features=4)
-    image = torch.rand(2, 1, patch_depth, 16, 16)
-    target = {"image": image, "mask": torch.rand_like(image) < 0.2, "label": torch.randint(-1, 3, image.shape)}
+    conv = torch.nn.Conv3d(channels, 4, (kernel, 3, 3), padding=(kernel // 2, 1, 1)).to(memory_format=torch.channels_last_3d)
+    x = torch.rand(2, channels, length, 8, 8).contiguous(memory_format=torch.channels_last_3d)
+    grads = []
+    for enabled in (False, True):
+        conv.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            y = conv(x)
+        (y.float() * torch.linspace(-1, 1, 8)).sum().backward()
+        grads.append(conv.weight.grad.clone())
+    error = float((grads[1] - grads[0]).norm() / grads[0].norm())
+    worst = max(worst, error if error == error else 1e9)
+print(worst)
+"""
+
+
+def test_the_fault_is_real() -> None:
+    """Once it is not, the guard may go."""
+    run = subprocess.run([sys.executable, "-c", FAULT], capture_output=True, text=True, timeout=120, check=False)
+    if run.returncode == 0 and float(run.stdout) < 0.05:
+        pytest.skip("this torch, or this processor, computes the bf16 gradient of thin volumes right")
+
+
+class Round(torch.autograd.Function):
+    """Round to bfloat16 what passes on the way there and back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.bfloat16().float()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient.bfloat16().float()
+
+
+def rounded(network: DenoiSegNet) -> DenoiSegNet:
+    """The same network in float32, rounded to bfloat16 before and after every step of its U-Net: what exact bf16 would give."""
+    network = copy.deepcopy(network)
+    for module in network.unet.modules():
+        if isinstance(module, (nn.Conv3d, nn.BatchNorm3d)) and module is not network.unet.head:
+            module.register_forward_pre_hook(lambda module, inputs: (Round.apply(inputs[0]),))
+            module.register_forward_hook(lambda module, inputs, output: Round.apply(output))
+    return network
+
+
+def gradients(amp: str, network: DenoiSegNet, size: Sequence[int]) -> list[torch.Tensor]:
+    """Of every convolution's weights, for a blurred image with objects where it is bright."""
+    torch.manual_seed(0)
+    network = copy.deepcopy(network)
+    smooth = torch.randn(1, 1, *size)
+    for _ in range(2):
+        smooth = nn.functional.avg_pool3d(smooth, (1, 3, 3), 1, (0, 1, 1))
+    smooth /= smooth.std()
+    image, label = smooth + 0.3 * torch.randn_like(smooth), (smooth > 0.3).long() + (smooth > 0.8).long()
+    target = {"image": image, "mask": torch.rand_like(image) < 0.2, "label": label}
     precision = Precision("cpu", amp)
     precision.prepare(network)
     with precision.autocast(network, image):
         output = network(precision.layout(image))
     DenoiSegLoss()(output, target).total.backward()
-    return [p.grad.float() for p in network.parameters() if p.grad is not None]
+    # A bias in front of a batch norm has the gradient 0 and rounding noise.
+    return [p.grad.float() for p in network.parameters() if p.grad is not None and p.dim() == 5]
 
 
-@pytest.mark.parametrize(("patch_depth", "exact"), [(4, True), (8, False)])
-def test_3d_gradients_in_bf16(patch_depth: int, exact: bool) -> None:
-    """At a level with first axis 2 the batch is run in float32; elsewhere bf16 is near enough."""
-    for wanted, got in zip(gradients("off", patch_depth), gradients("bf16", patch_depth), strict=True):
-        if exact:
-            torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-5)
-        elif wanted.dim() == 5:
-            assert (got - wanted).norm() < 0.2 * wanted.norm()
+def errors(wanted: list[torch.Tensor], got: list[torch.Tensor]) -> list[float]:
+    return [float((b - a).norm() / a.norm()) for a, b in zip(wanted, got, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"depth": 1}, (4, 16, 16)),
+        ({"depth": 3}, (16, 64, 64)),  # 16 -> 8 -> 4 -> 2
+        ({"depth": 1, "strides": [1, 2, 2], "kernel_size": 5}, (3, 16, 16)),
+        ({"depth": 1, "strides": [1, 2, 2]}, (1, 16, 16)),
+    ],
+)
+def test_where_the_fault_is_met_the_batch_is_run_in_float32(options: dict[str, Any], size: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    network = DenoiSegNet(3, features=4, **options)
+    assert max(errors(gradients("off", network, size), gradients("bf16", network, size))) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("patch", "spacing", "norm"),
+    [((32, 64, 64), None, "batch"), ((32, 64, 64), (1.75, 0.8, 0.8), "none"), ((16, 64, 64), None, "batch")],
+)
+def test_default_3d_gradients_in_bf16_are_right(patch: tuple[int, ...], spacing: Any, norm: str) -> None:
+    """The default plan never meets the fault, and no weight's gradient is farther from that in float32 than rounding takes it.
+
+    Rounding takes it far behind batch norm in an untrained network (to half of its length); a wrong gradient is farther.
+    """
+    plan = resolve_plan("auto", "auto", spacing, depth=3, spatial_dims=3, patch_size=patch)
+    torch.manual_seed(0)
+    network = DenoiSegNet(3, depth=3, features=4, strides=plan.strides, kernel_size=plan.kernels, norm=norm)
+    assert not _meets_conv3d_fault(network, torch.zeros(1, 1, *patch))
+    exact = gradients("off", network, patch)
+    for error, expected in zip(
+        errors(exact, gradients("bf16", network, patch)), errors(exact, gradients("off", rounded(network), patch)), strict=True
+    ):
+        assert error < 1.5 * expected + 0.03
+        assert error < (0.6 if norm == "batch" else 0.3)

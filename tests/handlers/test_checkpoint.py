@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from monai_denoiseg.handlers import BestCheckpoint, LastCheckpoint, restore_rng, rng_state, selection_score
+from monai_denoiseg.networks import DenoiSegNet
 
 NAN = float("nan")
 
@@ -32,8 +33,28 @@ def test_the_rule(metrics: dict[str, float], wanted: tuple[str, float]) -> None:
 
 
 def test_nothing_to_select_by() -> None:
-    with pytest.raises(KeyError, match="attach a ThresholdSearch or give a loss"):
+    with pytest.raises(KeyError, match=r"neither 'ap', .* attach a ThresholdSearch .* or give a loss"):
         selection_score({"seg": 0.5})
+
+
+def test_another_score() -> None:
+    measured = {"ap": 0.7, "dice": 0.4, "denoising": 0.2}
+    assert selection_score(measured, "dice") == ("dice", 0.4)
+    assert selection_score({**measured, "dice": NAN}, "dice") == ("denoising", -0.2)
+    with pytest.raises(KeyError, match="neither 'dice'"):
+        selection_score({"ap": 0.7}, "dice")
+
+
+@pytest.mark.parametrize(("classes", "metric", "used"), [([], None, "ap"), (["a", "b"], None, "dice"), (["a", "b"], "ap", "ap")])
+def test_the_score_follows_the_network(tmp_path: Path, classes: list[str], metric: str | None, used: str) -> None:
+    network = DenoiSegNet(2, depth=1, features=4, classes=classes)
+    best = BestCheckpoint(tmp_path / "model.pt", network, tolerance=0.02, metric=metric)
+    other = {"ap": "dice", "dice": "ap"}[used]
+    values = [(0.5, 0.3), (0.49, 0.2), (0.4, 0.1), (0.6, 0.3)]  # the second is as good and denoises better
+    updates = [best.update({used: score, other: -score, "denoising": d}) for score, d in values]
+    assert updates == [True, True, False, True]
+    assert best.best is not None
+    assert (best.best.name, best.best.score) == (used, 0.6)
 
 
 @pytest.mark.parametrize(

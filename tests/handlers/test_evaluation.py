@@ -14,9 +14,9 @@ import torch
 from ignite.engine import Engine
 
 from monai_denoiseg.handlers import EvaluationWriter
-from monai_denoiseg.handlers.evaluation import _best_median_worst
+from monai_denoiseg.handlers.evaluation import _best_median_worst, image_name
 from monai_denoiseg.metrics import average_precision, precision_recall_f1, psnr, scale_invariant_psnr, seg_score, ssim
-from monai_denoiseg.transforms import ProbabilitiesToInstances
+from monai_denoiseg.transforms import ProbabilitiesToClasses, ProbabilitiesToInstances
 
 INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0)
 
@@ -55,7 +55,7 @@ def test_numbers(tmp_path: Path, shape: tuple[int, ...]) -> None:
     state = run(tmp_path, cases, keep={"model_file": "m.pt"}, iou_thresholds=[0.5, 0.9])
     found = rows(tmp_path)
     assert [row["image"] for row in found] == ["a.ome.tif", "b.ome.tif", "c.ome.tif", "d.ome.tif"]
-    aps, segs, psnrs = [], [], []
+    aps, segs, psnrs, dices = [], [], [], []
     for row, item in zip(found, cases, strict=True):
         predicted = INSTANCES(item["pred"][:3], 0.5)
         if "instances" in item:
@@ -68,6 +68,9 @@ def test_numbers(tmp_path: Path, shape: tuple[int, ...]) -> None:
             assert float(row["precision"]) == pytest.approx(detection.precision, abs=1e-5)
             assert float(row["recall"]) == pytest.approx(detection.recall, abs=1e-5)
             assert row["n_objects"] == "3"
+            found_voxels, true_voxels = predicted.numpy() > 0, item["instances"].numpy() > 0
+            dices.append(2 * (found_voxels & true_voxels).sum() / (found_voxels.sum() + true_voxels.sum()))
+            assert float(row["dice"]) == pytest.approx(dices[-1], abs=1e-5)
         else:
             assert row["ap"] == row["seg"] == ""
         assert row["n_predicted"] == str(int(predicted.max()))
@@ -84,6 +87,9 @@ def test_numbers(tmp_path: Path, shape: tuple[int, ...]) -> None:
     assert metrics["ap"] == pytest.approx(np.mean(aps), abs=1e-6)
     assert metrics["seg"] == pytest.approx(np.mean(segs), abs=1e-6)
     assert metrics["psnr"] == pytest.approx(np.mean(psnrs), abs=1e-4)
+    assert metrics["dice"] == pytest.approx(np.mean(dices), abs=1e-6)
+    assert metrics["reduction"] == "image_mean"
+    assert "classes" not in metrics
     assert (metrics["n_images"], metrics["model_file"], metrics["threshold"]) == (4, "m.pt", 0.5)
     assert len({round(ap, 3) for ap in aps}) == 3
     assert state.metrics["ap"] == metrics["ap"]
@@ -121,6 +127,14 @@ def test_choice_of_pictures(scores: list[float], wanted: dict[str, int]) -> None
 def test_ranked_by_psnr_and_then_by_objects() -> None:
     assert _best_median_worst([{"psnr": 20.0, "n_predicted": 9}, {"psnr": 30.0, "n_predicted": 1}])["best"] == 1
     assert _best_median_worst([{"ap": math.nan, "n_predicted": 9}, {"n_predicted": 1}])["best"] == 0
+    assert _best_median_worst([{"dice": 0.2, "psnr": 30.0}, {"dice": 0.4, "psnr": 20.0}])["best"] == 1
+    assert _best_median_worst([{"dice": math.nan, "psnr": 30.0}, {"dice": math.nan, "psnr": 40.0}])["best"] == 1
+    assert _best_median_worst([{}, {}, {}]) == {"best": 0, "median": 1, "worst": 2}, "nothing to rank by"
+
+
+def test_frames_of_one_file_are_told_apart() -> None:
+    assert [image_name({"image": "a/b.tif", "frame": i}) for i in (0, 12)] == ["b_frame0000.tif", "b_frame0012.tif"]
+    assert image_name({"image": "a/b.nii.gz", "frame": None}) == "b.nii.gz"
 
 
 def test_neither_labels_nor_clean_images(tmp_path: Path) -> None:
@@ -167,3 +181,73 @@ def test_several_channels_and_unannotated_voxels(tmp_path: Path) -> None:
 def test_options_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="reduction"):
         run(tmp_path, [], reduction="median")
+
+
+ORGANS = ["background", "liver", "left kidney", "spleen"]
+
+
+def organ_case(seed: int, shape: tuple[int, ...], labelled: bool = True) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    truth = random.integers(-1, 3, (1, *shape))  # no image has a spleen
+    scores = random.random((4, *shape)) + 0.4 * (np.arange(4).reshape(-1, *[1] * len(shape)) == truth)
+    image = torch.rand(1, *shape)
+    item = {"image": image, "pred": torch.cat([torch.tensor(scores / scores.sum(0)).float(), image])}
+    spacing = torch.tensor([4.0, 1.0, 1.0][-len(shape) :]) if seed else torch.full((len(shape),), math.nan)
+    return item | {"spacing": spacing} | ({"instances": torch.tensor(truth)} if labelled else {})
+
+
+def run_organs(folder: Path, cases: list[dict[str, Any]], **options: Any) -> Any:
+    items = [{"image": f"some/where/{chr(97 + i)}.nii.gz"} for i in range(len(cases))]
+    engine = Engine(lambda engine, batch: [{"image": batch[0]["image"], "pred": batch[0]["pred"]}])
+    EvaluationWriter(folder, items, ProbabilitiesToClasses(4), 0.5, classes=ORGANS, **options).attach(engine)
+    return engine.run([[case] for case in cases])
+
+
+@pytest.mark.parametrize("shape", [(10, 12), (4, 6, 7)])
+def test_semantic_classes(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    cases = [organ_case(0, shape), organ_case(1, shape), organ_case(2, shape, labelled=False)]
+    state = run_organs(tmp_path, cases)
+    table = []
+    for item in cases[:2]:
+        found, true = item["pred"][:4].numpy().argmax(0), item["instances"][0].numpy()
+        found, true = found[true >= 0], true[true >= 0]
+        table.append([2 * ((found == k) & (true == k)).sum() / ((found == k).sum() + (true == k).sum()) for k in (1, 2)])
+    written = rows(tmp_path)
+    assert list(written[0]) == ["image", "dice", "dice_liver", "dice_left kidney", "dice_spleen"]
+    assert [row["dice"] == "" for row in written] == [False, False, True]
+    for row, scores in zip(written, table, strict=False):
+        assert [float(row[key]) for key in ("dice", "dice_liver", "dice_left kidney")] == pytest.approx(
+            [np.mean(scores), *scores], abs=1e-5
+        )
+        assert row["dice_spleen"] == "nan"
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert sorted(metrics) == ["classes", "dice", "dice_left kidney", "dice_liver", "dice_spleen", "n_images"]
+    assert (metrics["classes"], metrics["dice_spleen"], metrics["n_images"]) == (ORGANS, None, 3)
+    assert metrics["dice"] == pytest.approx(np.mean(table)) == state.metrics["dice"]
+    best = "ab"[int(np.mean(table[1]) > np.mean(table[0]))]
+    with np.load(tmp_path / "arrays" / f"best_{best}.nii.npz") as stored:
+        wanted = ["classes", "denoised", "input", "probabilities", "truth"]
+        assert sorted(stored) == (sorted([*wanted, "spacing"]) if best == "b" else wanted)
+        np.testing.assert_array_equal(stored["classes"], cases["ab".index(best)]["pred"][:4].argmax(0))
+
+
+def test_semantic_classes_without_labels_are_drawn_all_the_same(tmp_path: Path) -> None:
+    run_organs(tmp_path, [organ_case(seed, (8, 9), labelled=False) for seed in range(2)])
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"classes": ORGANS, "n_images": 2}
+    assert len(list((tmp_path / "panels").iterdir())) == 2
+
+
+def test_the_callable_gets_the_voxel_size(tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def instances(probabilities: Any, threshold: float, spacing: Any = None) -> Any:
+        asked.append((len(probabilities), spacing))
+        return INSTANCES(probabilities, threshold)
+
+    item = case(0, (4, 10, 20), 2) | {"spacing": torch.tensor([3.0, 1.0, 1.0])}
+    engine = Engine(lambda engine, batch: [{"image": item["image"], "pred": item["pred"]}])
+    EvaluationWriter(tmp_path, [{"image": "a.tif"}], instances, 0.5).attach(engine)
+    engine.run([[item]])
+    assert asked == [(3, item["spacing"])]
+    with np.load(tmp_path / "arrays" / "best_a.npz") as stored:
+        assert stored["spacing"].tolist() == [3, 1, 1]

@@ -34,8 +34,9 @@ def test_one_picture_a_validation(tmp_path: Path, shape: tuple[int, ...], channe
     asked: list[float] = []
     to_instances = ProbabilitiesToInstances(min_size=0)
 
-    def instances(probabilities: Any, threshold: float) -> Any:
+    def instances(probabilities: Any, threshold: float, spacing: Any = None) -> Any:
         asked.append(threshold)
+        assert spacing is None
         return to_instances(probabilities, threshold)
 
     image, prediction = torch.rand(channels, *shape), torch.rand(3 + channels, *shape)
@@ -48,6 +49,37 @@ def test_one_picture_a_validation(tmp_path: Path, shape: tuple[int, ...], channe
     assert picture.ndim == 3
     assert picture.std() > 0
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
+def test_semantic_classes_and_spacing_have_places_of_their_own() -> None:
+    prediction = torch.arange(5.0).reshape(5, 1, 1).expand(5, 4, 6)
+    image, labels = torch.full((1, 4, 6), 9.0), torch.full((1, 4, 6), 3)
+    parts = prediction_arrays(prediction, image, labels, ["a", "b", "c", "d"], torch.tensor([2.0, 1.0]))
+    assert sorted(parts) == ["classes", "denoised", "input", "probabilities", "spacing"]
+    assert parts["probabilities"][:, 0, 0].tolist() == [0, 1, 2, 3]
+    assert parts["denoised"][:, 0, 0].tolist() == [4]
+    assert parts["classes"].shape == (4, 6)
+    assert parts["spacing"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("spacing", [[4.0, 1.0, 1.0], [float("nan")] * 3])
+def test_classes_of_the_network_and_voxel_size_of_the_item(tmp_path: Path, spacing: list[float]) -> None:
+    network = DenoiSegNet(3, depth=1, features=4, classes=["background", "liver", "spleen", "kidney"])
+    asked: list[Any] = []
+
+    def classes(probabilities: Any, threshold: float, spacing: Any = None) -> Any:
+        asked.append((len(probabilities), spacing))
+        return probabilities.argmax(0, keepdim=True)
+
+    image, item = torch.rand(1, 4, 12, 20), {"spacing": torch.tensor(spacing)}
+    engine = Engine(lambda engine, batch: [{"image": image, "pred": torch.rand(5, 4, 12, 20)}])
+    ImagePanels(tmp_path, classes, network).attach(engine)
+    engine.run([[item]])
+    assert asked == [(4, item["spacing"])]
+    picture = np.asarray(Image.open(tmp_path / "epoch_0001.png"))
+    depth, factor = (16, 19) if spacing[0] == 4 else (4, 19)  # displayed voxels; the longest side of 20 becomes about 384
+    panel = (20 + depth) * factor + 4
+    assert picture.shape[:2] == ((12 + depth) * factor + 4, 4 * panel + 3 * 4)
 
 
 def test_other_ranks_draw_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

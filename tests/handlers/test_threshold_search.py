@@ -141,3 +141,16 @@ def test_attached_it_forgets_the_validation_before() -> None:
 def test_candidates_are_checked(thresholds: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ThresholdSearch(network(), PLAIN, thresholds)
+
+
+def test_the_callable_gets_the_voxel_size_of_the_item() -> None:
+    asked: list[Any] = []
+
+    def instances(probabilities: Any, threshold: float, spacing: Any = None) -> Any:
+        asked.append(None if spacing is None else torch.as_tensor(spacing).tolist())
+        return PLAIN(probabilities, threshold)
+
+    net, truth = network(3), torch.ones(1, 1, 8, 8, 8, dtype=torch.int32)
+    item = {"image": torch.rand(truth.shape), "label": truth, "instances": truth}
+    evaluate(net, [item | {"spacing": torch.tensor([[4.0, 1.0, 1.0]])}, item], ThresholdSearch(net, instances, [0.5]))
+    assert asked == [[4, 1, 1], None]

@@ -84,3 +84,13 @@ def test_errors() -> None:
     image, mask = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 5, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"must have one shape, got \[\(1, 1, 4, 4\), \(1, 1, 4, 4\), \(1, 1, 4, 5\)\]"):
         BlindSpotLoss()(image, image, mask)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_unit_for_each_image(dims: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    shape = (3, 2, *[4] * dims)
+    denoised, noisy = torch.rand(shape, generator=generator), torch.rand(shape, generator=generator)
+    mask, unit = torch.rand(shape, generator=generator) < 0.5, 1 + torch.rand(3, 2, generator=generator)
+    squares = [((denoised[b, c] - noisy[b, c]) / unit[b, c])[mask[b, c]].square() for b in range(3) for c in range(2)]
+    torch.testing.assert_close(BlindSpotLoss()(denoised, noisy, mask, unit), torch.cat(squares).mean())

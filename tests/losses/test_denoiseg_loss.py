@@ -116,3 +116,15 @@ def test_channels_that_do_not_fit() -> None:
     output, target = example(channels=2)
     with pytest.raises(ValueError, match=r"must have one shape, got \[\(3, 1, 6, 5\), \(3, 2, 6, 5\)"):
         DenoiSegLoss()(output[:, :4], target)
+
+
+@pytest.mark.parametrize(("channels", "spatial"), [(1, (6, 5)), (2, (3, 4, 5))])
+def test_semantic_classes(channels: int, spatial: tuple[int, ...]) -> None:
+    _, target = example(channels, spatial)
+    rng = np.random.default_rng(3)
+    output = torch.tensor(rng.normal(0, 2, (3, 5 + channels, *spatial)))
+    target["label"] = torch.tensor(rng.integers(-1, 5, (3, 1, *spatial)))
+    parts = DenoiSegLoss(0.25, classes=list("abcde"))(output, target)
+    denoising = BlindSpotLoss()(output[:, 5:], target["image"], target["mask"])
+    segmentation = PartialCrossEntropyLoss([1.0] * 5)(output[:, :5], target["label"])
+    assert float(parts.total) == pytest.approx(0.25 * float(denoising) + 0.75 * float(segmentation))

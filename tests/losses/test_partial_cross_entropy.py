@@ -119,3 +119,36 @@ def test_errors() -> None:
     for wrong in (label[:, 0], label[:1], label[..., :3], label.expand(2, 3, 4, 4)):
         with pytest.raises(ValueError, match=r"label must be \(B, 1, ...\) matching \(2, 3, 4, 4\), got"):
             PartialCrossEntropyLoss()(logits, wrong)
+
+
+@pytest.mark.parametrize("spatial", SPATIAL)
+def test_semantic_classes_weigh_the_same_by_default(spatial: tuple[int, ...]) -> None:
+    logits, label = example(spatial, 5)
+    loss = PartialCrossEntropyLoss(classes=list("abcde"))(logits, label)
+    assert float(loss) == pytest.approx(slow_loss(logits, label, [1.0] * 5, "labelled"))
+
+
+def test_three_semantic_classes_are_no_border_labels() -> None:
+    assert PartialCrossEntropyLoss(classes=["background", "liver", "spleen"]).weight.tolist() == [1, 1, 1]
+    assert PartialCrossEntropyLoss(classes=[]).weight.tolist() == [1, 1, 5]
+
+
+@pytest.mark.parametrize("value", [3, 255, -2])
+@pytest.mark.parametrize("classes", [None, ["background", "liver", "spleen"]])
+def test_a_label_that_is_no_class_is_named(value: int, classes: list[str] | None) -> None:
+    logits, label = example((5, 7))
+    label[0, 0, 0, 0] = value
+    names = "0 background, 1 liver, 2 spleen" if classes else "0 background, 1 foreground, 2 border"
+    with pytest.raises(ValueError, match=f"label holds {value}, but the 3 classes are {names}; name every class in `classes`"):
+        PartialCrossEntropyLoss(classes=classes)(logits, label)
+
+
+def test_many_wrong_labels_and_classes_without_names() -> None:
+    label = torch.arange(8).reshape(1, 1, 1, 8)
+    with pytest.raises(ValueError, match=r"label holds 2, 3, 4, 5, 6, \.\.\., but the 2 classes are 0 to 1"):
+        PartialCrossEntropyLoss([1, 1])(torch.zeros(1, 2, 1, 8), label)
+
+
+def test_weights_and_classes_must_agree() -> None:
+    with pytest.raises(ValueError, match="has 3 entries, but `classes` names 2: background, liver; give one weight a class"):
+        PartialCrossEntropyLoss([1, 1, 5], classes=["background", "liver"])

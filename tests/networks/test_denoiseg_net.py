@@ -16,6 +16,8 @@ ANISOTROPIC: dict[str, Any] = {
     **{"spatial_dims": 3, "in_channels": 2, "features": 2, "depth": 2, "kernel_size": [1, 3, 3]},
     **{"strides": [[1, 2, 2], [2, 2, 2]], "norm": "none", "variant": "n2v2", "normalisation": "image"},
 }
+LEVELS: dict[str, Any] = {**ANISOTROPIC, "kernel_size": [[1, 3, 3], [3, 3, 3], [3, 1, 5]], "variant": "care"}
+ORGANS = ["background", "liver", "left kidney", "Gefäß"]
 
 
 def trained(**options: Any) -> DenoiSegNet:
@@ -44,8 +46,8 @@ def test_forward_normalises_pads_crops_and_returns_to_raw_intensities(
     image = raw(2, channels, *size)
     expected = np.empty((2, 3 + channels, *size), np.float32)
     for b in range(2):
-        low, high = np.percentile(image[b].flatten(1), [1, 99.8], axis=1)
-        scale = np.where(high > low, high - low, 1)
+        values = [v.clip(*np.percentile(v, [1, 99.8])) for v in image[b].flatten(1).double().numpy()]
+        low, scale = [v.mean() for v in values], [v.std() or 1 for v in values]
         offset, scale = (low, scale) if normalisation == "image" else (net.mean.numpy(), net.std.numpy())
         normal = np.stack([(image[b, c].numpy() - offset[c]) / scale[c] for c in range(channels)])
         padded = np.pad(normal, [(0, 0), *((0, -n % 4) for n in size)], mode="reflect")
@@ -107,7 +109,9 @@ def test_autocast_keeps_large_intensities() -> None:
     assert float(spacing) < 1  # bf16 counts in steps of 128 there
 
 
-@pytest.mark.parametrize("options", [{**TINY, "features": 6}, {**TINY, "normalisation": "image", "in_channels": 3}, ANISOTROPIC])
+@pytest.mark.parametrize(
+    "options", [{**TINY, "features": 6}, {**TINY, "normalisation": "image", "in_channels": 3}, ANISOTROPIC, LEVELS]
+)
 def test_state_dict_alone_restores_everything(tmp_path: Path, options: dict[str, Any]) -> None:
     net = trained(**options)
     torch.save(net.state_dict(), tmp_path / "model.pt")
@@ -140,7 +144,7 @@ def test_loading_another_architecture_names_what_differs() -> None:
         DenoiSegNet(2, 3, depth=2, features=8).load_state_dict(state)
     assert "features=4 (network has 8), variant=n2v2 (network has care); build the network" in str(error.value)
     assert "depth" not in str(error.value)
-    with pytest.raises(ValueError, match=r"depth=2 \(network has 1\), strides="):
+    with pytest.raises(ValueError, match=r"depth=2 \(network has 1\), kernel_size=.*, strides="):
         torch.nn.ModuleDict({"net": DenoiSegNet(2, 3, depth=1, features=4, variant="n2v2")}).load_state_dict(
             {f"net.{key}": value for key, value in state.items()}
         )
@@ -197,3 +201,92 @@ def test_wrong_input_and_arguments() -> None:
     with pytest.raises(ValueError, match="`n_classes` must be an integer >= 0, got -1"):
         DenoiSegNet(n_classes=-1)
     assert DenoiSegNet(2, 2, n_classes=0, **TINY)(torch.zeros(1, 2, 8, 8)).shape == (1, 2, 8, 8)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_semantic_classes_travel_in_the_file(tmp_path: Path, spatial_dims: int) -> None:
+    net = trained(spatial_dims=spatial_dims, in_channels=2, classes=ORGANS, **TINY)
+    assert (net.classes, net.n_classes) == (ORGANS, 4)
+    assert bytes(net.class_names.tolist()).decode() == "background\nliver\nleft kidney\nGefäß"
+    torch.save(net.state_dict(), tmp_path / "model.pt")
+    restored = network_for_file(tmp_path / "model.pt", classes=["background", "other"]).eval()
+    restored.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    image = raw(1, 2, *(9, 6, 7)[:spatial_dims])
+    assert restored.classes == ORGANS
+    assert restored(image).shape[1] == 4 + 2
+    assert torch.equal(restored(image), net(image))
+
+
+def test_instances_have_no_class_names() -> None:
+    net = DenoiSegNet(2, **TINY)
+    assert (net.classes, net.n_classes, net.class_names.numel()) == ([], 3, 0)
+    assert DenoiSegNet(2, classes=[], **TINY).n_classes == 3
+    assert DenoiSegNet(2, n_classes=2, classes=["background", "liver"], **TINY).classes == ["background", "liver"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "message"),
+    [
+        (["background", "spleen"], ["background", "liver"], "['background', 'liver'], the network's ['background', 'spleen']"),
+        (None, ["a", "b", "c"], "['a', 'b', 'c'], the network's none (instances)"),
+        (["a", "b", "c"], None, "none (instances), the network's ['a', 'b', 'c']"),
+        (["a", "b"], ["a", "b", "c"], "['a', 'b', 'c'], the network's ['a', 'b']"),
+    ],
+)
+def test_loading_other_classes_says_which(ours: Any, theirs: Any, message: str) -> None:
+    state = DenoiSegNet(2, classes=theirs, **TINY).state_dict()
+    with pytest.raises(ValueError) as error:
+        DenoiSegNet(2, classes=ours, **TINY).load_state_dict(state)
+    assert f"the file's `classes` are {message}; build the network with the file's values" in str(error.value)
+
+
+def test_torchscript_carries_the_classes() -> None:
+    net = trained(classes=ORGANS, **TINY)
+    memory = io.BytesIO()
+    torch.jit.save(torch.jit.script(net), memory)
+    memory.seek(0)
+    scripted, image = torch.jit.load(memory), raw(1, 1, 7, 10)
+    assert scripted.classes == ORGANS
+    with torch.no_grad():
+        torch.testing.assert_close(scripted(image), net(image), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("classes", "n_classes", "kind", "message"),
+    [
+        (["background", "liver"], 3, ValueError, "`n_classes` is 3, but `classes` names 2: background, liver"),
+        (["liver"], None, ValueError, "needs the background and at least one more name"),
+        (["background", "liver", "liver"], None, ValueError, "holds liver twice"),
+        (["background", " "], None, ValueError, "holds the name ' '"),
+        (["background", "a\nb"], None, ValueError, "on one line"),
+        ("liver", None, TypeError, "must be a list of names"),
+        (["background", 1], None, TypeError, "must be a list of names"),
+    ],
+)
+def test_wrong_classes(classes: Any, n_classes: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        DenoiSegNet(2, n_classes=n_classes, classes=classes, **TINY)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_class_weights_are_undone_in_evaluation_mode_only(dims: int) -> None:
+    """Weighted cross entropy has its least value at w q / sum(w q): with logits of that, evaluation mode must give q back."""
+    net = DenoiSegNet(dims, depth=1, features=2, norm="none")
+    net.set_class_weights([1.0, 1.0, 5.0])
+    true = torch.tensor([0.5, 0.3, 0.2])
+    with torch.no_grad():
+        net.unet.head.weight.zero_()
+        net.unet.head.bias[:3] = (true * torch.tensor([1.0, 1.0, 5.0])).log()
+    image = torch.zeros(1, 1, *[4] * dims)
+    trained_on = net.train()(image)[0, :3].softmax(0).flatten(1)[:, 0]
+    torch.testing.assert_close(trained_on, torch.tensor([0.5, 0.3, 1.0]) / 1.8)
+    torch.testing.assert_close(net.eval()(image)[0, :3].softmax(0).flatten(1)[:, 0], true)
+    torch.testing.assert_close(torch.jit.script(net)(image), net(image))
+
+
+def test_class_weights_are_checked_and_zero_is_left_alone() -> None:
+    net = DenoiSegNet(2, depth=1, features=2)
+    with pytest.raises(ValueError, match=r"`class_weights` needs 3 values \(one a class\), got shape \(2,\)"):
+        net.set_class_weights([1, 1])
+    net.set_class_weights([0, 2, 5])
+    assert net.class_weights.tolist() == [1, 2, 5]

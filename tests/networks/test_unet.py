@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from monai_denoiseg.networks import BlurPool, CAREUNet, level_strides
+from monai_denoiseg.networks import BlurPool, CAREUNet, level_kernels, level_strides
 
 # reference/protocol.md, section 7, depth 4 and 32 features: input and output channels of every convolution of the Keras network.
 PAPER_CONVOLUTIONS = [
@@ -109,6 +109,9 @@ SHAPES_OF_NETS = [
     (2, {"depth": 2, "strides": 3, "kernel_size": 5}),
     (2, {"depth": 3, "strides": [[2, 4], [3, 1], [2, 2]]}),
     (3, {"depth": 2, "strides": [[1, 2, 2], [2, 2, 2]], "kernel_size": [1, 3, 3]}),
+    (3, {"depth": 2, "strides": [[1, 2, 2], [2, 2, 2]], "kernel_size": [[1, 3, 3], [3, 3, 1], [3, 5, 3]]}),
+    (3, {"depth": 2, "strides": [[1, 2, 2], [1, 2, 2]], "kernel_size": [[1, 3, 3], [1, 3, 3], [3, 3, 3]]}),
+    (2, {"depth": 3, "kernel_size": [[1, 3], [3, 5], [1, 1], [5, 1]]}),
 ]
 
 
@@ -195,6 +198,54 @@ def test_level_strides_spell_out_and_complain() -> None:
         level_strides([[2, 2], [2, 2]], 2, 3)
     with pytest.raises(ValueError, match="`strides` must be an integer >= 1, got 0"):
         level_strides([2, 0], 2, 2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_receptive_radius_holds_every_gradient(axis: int) -> None:
+    """The same by gradients: none beyond the radius, and some in its last block. Positive weights keep every ReLU open; which
+    voxel a pooling takes is up to the image, so several are looked at."""
+    torch.manual_seed(0)
+    options: Any = {"strides": [[1, 2, 2], [2, 2, 2]], "kernel_size": [[1, 3, 3], [3, 3, 3], [3, 1, 3]]}
+    net = CAREUNet(3, 1, 1, depth=2, features=2, norm="none", **options).double()
+    for weight in net.parameters():
+        weight.data.abs_()
+    radius, step, size = net.receptive_radius()[axis], net.multiple()[axis], net.multiple()
+    size[axis] = 2 * radius + 3 * step
+    far = 0
+    for place in range(radius + step, radius + 2 * step):
+        x = torch.rand(4, 1, *size, dtype=torch.float64, requires_grad=True)
+        net(x).select(axis + 2, place).sum().backward()
+        assert x.grad is not None
+        reached = x.grad.movedim(axis + 2, 0).flatten(1).ne(0).any(1).nonzero()[:, 0]
+        far = max(far, int((reached - place).abs().max()))
+    assert radius - step < far <= radius
+
+
+def test_kernels_of_every_level() -> None:
+    kernels = [(1, 3, 3), (3, 3, 3), (3, 5, 1)]
+    net = CAREUNet(3, 1, 2, depth=2, features=2, kernel_size=kernels)
+    assert net.kernels == kernels
+    blocks = [*net.down, net.middle, *reversed(net.up)]
+    for block, kernel in zip(blocks, [*kernels, *kernels[:2]], strict=True):
+        convolutions = [layer for layer in block if isinstance(layer, torch.nn.Conv3d)]
+        assert [layer.kernel_size for layer in convolutions] == [kernel, kernel]
+    same = CAREUNet(3, 1, 2, depth=2, features=2, kernel_size=[1, 3, 3])
+    assert same.kernels == [(1, 3, 3)] * 3
+    x = torch.rand(1, 1, 4, 8, 8)
+    torch.testing.assert_close(torch.jit.script(net.eval())(x), net(x))
+
+
+def test_level_kernels_spell_out_and_complain() -> None:
+    assert level_kernels(5, 1, 2) == [(5, 5)] * 2
+    assert level_kernels((1, 3, 3), 2, 3) == [(1, 3, 3)] * 3
+    with pytest.raises(ValueError, match=r"lists 2 levels, but with `depth` 2 there are 3: .* bottleneck"):
+        level_kernels([[3, 3], [3, 3]], 2, 2)
+    with pytest.raises(ValueError, match=r"`kernel_size` needs one value or 3 values .* got \[3, 3\]"):
+        level_kernels([[3, 3], [3, 3]], 1, 3)
+    with pytest.raises(ValueError, match=r"`kernel_size` must be odd, got \[\[3, 3\], \[3, 2\]\]"):
+        level_kernels([[3, 3], [3, 2]], 1, 2)
+    with pytest.raises(ValueError, match="`kernel_size` must be an integer >= 1, got 0"):
+        level_kernels([3, 0], 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,72 @@ def test_connectivity_beyond_the_axes() -> None:
     with pytest.raises(ValueError, match="`connectivity` must be at most the 2 axes"):
         BorderLabel(connectivity=3)(np.zeros((1, 4, 4), int))
     assert BorderLabel(connectivity=3)(np.zeros((1, 4, 4, 4), int)).shape == (1, 4, 4, 4)
+
+
+def near_border(label: np.ndarray, width: float, spacing: tuple[float, ...]) -> np.ndarray:
+    """Every voxel nearer than ``width`` to a voxel of the paper's border, by trying all pairs."""
+    classes = slow_classes(np.where(label < 0, 0, label))
+    classes[label < 0] = -1
+    ring = np.argwhere(classes == 2)
+    for at in np.argwhere(classes >= 0):
+        if any(np.sqrt((((at - other) * spacing) ** 2).sum()) < width - 1e-9 for other in ring):
+            classes[tuple(at)] = 2
+    return classes
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"), [((12, 15), (0.5, 0.3)), ((5, 8, 9), (1.75, 0.8, 0.8)), ((1, 9, 8), (5.0, 1.0, 0.7)), ((1, 12), (1, 2))]
+)
+@pytest.mark.parametrize("width", [0.31, 0.9, 1.7, 2.3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_physical_width(shape: tuple[int, ...], spacing: tuple[float, ...], width: float, seed: int) -> None:
+    label = blocks(shape, seed, 3)
+    label[..., 6:8] = np.where(blocks(shape, seed + 5)[..., 6:8] > 0, -1, label[..., 6:8])
+    got = BorderLabel(width=width, units="physical")(label[None], spacing=spacing)[0]
+    np.testing.assert_array_equal(got, near_border(label, width, spacing))
+
+
+def test_physical_width_follows_each_axis_and_is_strict() -> None:
+    label = np.zeros((1, 7, 9, 9), int)
+    label[0, 3, 4, 4] = 1
+    spacing = torch.tensor([2.0, 0.5, 0.5])
+    narrow = BorderLabel(width=0.5, units="physical")(label, spacing)
+    np.testing.assert_array_equal(narrow, BorderLabel()(label))  # up to the finest spacing: the plain border
+    wide = BorderLabel(width=1.5, units="physical")(label, spacing)[0]
+    assert wide[:, 4, 4].tolist() == [0, 0, 2, 2, 2, 0, 0]  # the next slices are 2 away
+    assert wide[3, 4].tolist() == [0, 2, 2, 2, 2, 2, 2, 2, 0]  # 0.5 and 1.0, but not 1.5
+    tenths = torch.tensor([0.1, 0.1])  # in 32 bits a little more than 0.1
+    row = np.array([[[0, 0, 0, 0, 1, 1, 1, 1, 1, 1]]])
+    assert BorderLabel(width=0.3, units="physical")(row, tenths)[0, 0].tolist() == [0, 2, 2, 2, 2, 2, 1, 1, 1, 1]
+    assert BorderLabel(width=0.3, units="physical")(row, [0.1, 0.1])[0, 0].tolist() == [0, 2, 2, 2, 2, 2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("value", [0, -1, 3])
+def test_physical_width_without_a_border(value: int) -> None:
+    label = np.full((1, 3, 4, 5), value)
+    out = BorderLabel(width=9.0, units="physical")(label, [1, 1, 1])
+    assert (out == np.clip(value, -1, 1)).all()
+
+
+def test_dictionary_version_reads_the_voxel_size() -> None:
+    label = blocks((4, 9, 9), 0)[None]
+    to_border = BorderLabeld("label", width=1.2, units="physical")
+    out = to_border({"label": label, "spacing": torch.tensor([2.0, 0.5, 0.5])})
+    np.testing.assert_array_equal(out["label"], BorderLabel(width=1.2, units="physical")(label, [2.0, 0.5, 0.5]))
+    other = BorderLabeld("label", width=1.2, units="physical", spacing_key="size")({"label": label, "size": [2.0, 0.5, 0.5]})
+    np.testing.assert_array_equal(out["label"], other["label"])
+    plain = BorderLabeld("label")({"label": label, "spacing": torch.full((3,), torch.nan)})
+    np.testing.assert_array_equal(plain["label"], BorderLabel()(label))
+    for item in ({"label": label}, {"label": label, "spacing": torch.full((3,), torch.nan)}):
+        with pytest.raises(ValueError, match=r"`units`='physical' \(`width`\) needs the voxel size.*give `spacing` \(3 values\)"):
+            to_border(item)
+    with pytest.raises(ValueError, match=r"`spacing` needs 3 values \(one an axis\), got \[1.0, 1.0\]"):
+        to_border({"label": label, "spacing": [1, 1]})
+    with pytest.raises(ValueError, match=r"`spacing` must be positive and finite on every axis, got \[1.0, nan, 1.0\]"):
+        to_border({"label": label, "spacing": [1, np.nan, 1]})
+
+
+@pytest.mark.parametrize("arguments", [{"width": 0.0}, {"width": np.inf}, {"width": 2, "units": "physicl"}])
+def test_wrong_physical_arguments(arguments: dict) -> None:
+    with pytest.raises(ValueError, match=r"`width` must be in \(0, inf\)|did you mean 'physical'"):
+        BorderLabel(**{"units": "physical", **arguments})

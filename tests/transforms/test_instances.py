@@ -269,6 +269,9 @@ def test_no_probabilities(array: np.ndarray, message: str) -> None:
         ({"rule": "grwo"}, "did you mean 'grow'"),
         ({"min_size": -1}, "`min_size` must be an integer >= 0"),
         ({"max_grow": -1.0}, "`max_grow` must be in"),
+        ({"min_size": 1.5}, "`min_size` must be an integer >= 0"),
+        ({"min_size": -1.5, "units": "physical"}, r"`min_size` must be in \[0, inf\)"),
+        ({"units": "micron"}, "`units` must be one of 'voxel', 'physical'"),
         ({"connectivity": 0}, "`connectivity` must be an integer >= 1"),
     ],
 )
@@ -279,7 +282,7 @@ def test_wrong_arguments(arguments: dict, message: str) -> None:
 
 def test_arguments_that_do_not_fit_the_image() -> None:
     with pytest.raises(ValueError, match="`spacing` needs 2 values"):
-        ProbabilitiesToInstances(spacing=[1, 1, 1])(np.zeros((3, 4, 4)))
+        ProbabilitiesToInstances(units="physical")(np.zeros((3, 4, 4)), spacing=[1, 1, 1])
     with pytest.raises(ValueError, match="`connectivity` must be at most the 2 axes"):
         ProbabilitiesToInstances(connectivity=3)(np.zeros((3, 4, 4)))
     with pytest.raises(ValueError, match=r"`threshold` must be in \[0, 1\], got 2.0"):

@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Flip, Rotate90
 from monai.transforms.traits import RandomizableTrait
 
-from monai_denoiseg.transforms import RandOrient, RandOrientd, n_orientations, orient, orient_inverse
+from monai_denoiseg.transforms import RandOrient, RandOrientd, n_orientations, orient, orient_inverse, same_spacing
 
 
 def all_of(x: torch.Tensor, spatial_dims: int, n: int) -> set[tuple]:
@@ -231,3 +231,56 @@ def test_fast_on_plain_tensors() -> None:
             turn(item)
         best = min(best, (time.perf_counter() - start) / 100)
     assert best < 100e-6  # about 12 microseconds a key where this was written; MetaTensor machinery would take some 300
+
+
+@pytest.mark.parametrize(("spatial_dims", "n"), [(2, 8), (3, 16), (3, 48)])
+def test_orientations_are_a_group(spatial_dims: int, n: int) -> None:
+    """Any two in a row are a third one of the same set, and each is undone by one of them."""
+    x = torch.arange(3**spatial_dims).reshape((3,) * spatial_dims)
+    images = {tuple(orient(x, k, spatial_dims).flatten().tolist()): k for k in range(n)}
+    assert len(images) == n
+    table = [
+        [images[tuple(orient(orient(x, a, spatial_dims), b, spatial_dims).flatten().tolist())] for b in range(n)]
+        for a in range(n)
+    ]
+    assert all(sorted(row) == list(range(n)) and 0 in row for row in table)
+    inverses = [images[tuple(orient_inverse(x, k, spatial_dims).flatten().tolist())] for k in range(n)]
+    assert all(table[k][inverse] == 0 for k, inverse in enumerate(inverses))
+
+
+def test_same_spacing() -> None:
+    assert same_spacing(None)
+    assert same_spacing([np.nan, np.nan, np.nan])
+    assert same_spacing(torch.full((2,), torch.nan), isotropic=True)
+    assert same_spacing([1.0, 1.05]) and same_spacing([1.05, 1.0])
+    assert not same_spacing([1.0, 1.06]) and not same_spacing([1.06, 1.0])
+    assert same_spacing(torch.tensor([9.0, 1.0, 1.0])) and not same_spacing([9.0, 1.0, 1.0], isotropic=True)
+    assert same_spacing([1.04, 1.0, 1.02], isotropic=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "isotropic", "n"),
+    [
+        ((4, 4), [1.0, 1.2], False, 4),
+        ((4, 4), [1.0, 1.04], False, 8),
+        ((3, 4, 4), [5.0, 1.0, 1.0], False, 16),
+        ((3, 4, 4), [1.0, 1.0, 2.0], False, 8),
+        ((4, 4, 4), [5.0, 1.0, 1.0], True, 16),
+        ((4, 4, 4), [1.0, 1.0, 1.0], True, 48),
+        ((4, 4, 4), [1.0, 1.0, 2.0], True, 8),
+        ((4, 4, 4), [np.nan] * 3, True, 48),
+    ],
+)
+def test_axes_of_unequal_voxel_size_are_not_exchanged(
+    shape: tuple[int, ...], spacing: list[float], isotropic: bool, n: int
+) -> None:
+    turn = RandOrientd("image", len(shape), isotropic).set_random_state(0)
+    item = {"image": torch.zeros(1, *shape), "spacing": torch.tensor(spacing)}
+    drawn = set()
+    for _ in range(20 * n):
+        out = turn(item)
+        assert out["spacing"] is item["spacing"]
+        drawn.add(turn.orientation)
+    assert drawn == set(range(n))
+    renamed = RandOrientd("image", len(shape), isotropic, spacing_key="size").set_random_state(0)
+    assert {renamed({"image": item["image"], "size": spacing}) and renamed.orientation for _ in range(20 * n)} == drawn

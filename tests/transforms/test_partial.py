@@ -8,7 +8,7 @@ import pytest
 import torch
 from monai.data import MetaTensor, list_data_collate
 
-from monai_denoiseg.transforms import FlagPartialLabel, FlagPartialLabeld, KeepLabels
+from monai_denoiseg.transforms import FlagPartialLabel, FlagPartialLabeld, KeepLabels, KeepSlices, KeepSlicesd
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 5), (3, 4, 5), (2, 3, 4, 5)])
@@ -119,3 +119,63 @@ def test_too_few_labels() -> None:
 def test_wrong_arguments(arguments: dict) -> None:
     with pytest.raises(ValueError, match="must be an integer >= 0"):
         KeepLabels(**arguments)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, MetaTensor])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+@pytest.mark.parametrize(("axis", "options", "kept"), [
+    (0, {"every": 5}, [2, 7, 12]),
+    (0, {"every": 1}, list(range(13))),
+    (0, {"slices": [12, 0]}, [0, 12]),
+    (1, {"every": 4}, [2]),
+    (2, {"every": 20}, [2]),
+    (2, {"slices": [4]}, [4]),
+])  # fmt: skip
+def test_keep_slices(axis: int, options: dict, kept: list[int], kind: type, dtype: type) -> None:
+    label = np.random.default_rng(0).integers(0, 9, (1, 13, 4, 5)).astype(dtype)
+    given = kind(label.copy())
+    out = KeepSlices(axis=axis, **options)(given)
+    expected = np.full(label.shape, -1)
+    for at in np.ndindex(label.shape):
+        if at[axis + 1] in kept:
+            expected[at] = label[at]
+    assert type(out) is type(given)
+    assert out.dtype in (np.int64, torch.int64)
+    np.testing.assert_array_equal(np.asarray(out), expected)
+    np.testing.assert_array_equal(np.asarray(given), label)  # left as it was
+
+
+def test_keep_slices_of_thin_labels_and_of_what_is_hidden_already() -> None:
+    assert KeepSlices(every=5)(np.ones((1, 1, 2)))[0, :, 0].tolist() == [1]
+    assert KeepSlices(every=5)(np.ones((1, 2, 2)))[0, :, 0].tolist() == [-1, 1]
+    partial = np.array([[[-1, 3], [-1, 4], [5, -1]]])
+    assert KeepSlices(slices=[0, 2])(partial).tolist() == [[[-1, 3], [-1, -1], [5, -1]]]
+
+
+def test_keep_slices_of_dictionaries() -> None:
+    label = torch.ones(1, 6, 2, 2)
+    item = {"label": label, "image": label}
+    out = KeepSlicesd("label", every=3)(item)
+    assert out["label"][0, :, 0, 0].tolist() == [-1, 1, -1, -1, 1, -1]
+    assert out["image"] is item["label"] is label
+    assert KeepSlicesd("label", slices=[1], allow_missing_keys=True)({"image": 1}) == {"image": 1}
+    with pytest.raises(KeyError, match="label"):
+        KeepSlicesd("label", slices=[1])({"image": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "give either `every` or `slices`, got every=None and slices=None"),
+        ({"every": 2, "slices": [1]}, "give either `every` or `slices`"),
+        ({"every": 0}, "`every` must be an integer >= 1, got 0"),
+        ({"slices": [-1]}, "`slices` must be an integer >= 0, got -1"),
+        ({"slices": []}, "`slices` keeps no slice at all"),
+        ({"slices": [0, 4]}, r"`slices` must be below 4, the slices of the label \(1, 4, 3\) on axis 0, got \[0, 4\]"),
+        ({"every": 2, "axis": 2}, r"`axis` must be below the 2 spatial axes of the label, got 2 for shape \(1, 4, 3\)"),
+        ({"every": 2, "axis": -1}, "`axis` must be an integer >= 0"),
+    ],
+)
+def test_keep_slices_wrong_arguments(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KeepSlices(**arguments)(np.ones((1, 4, 3)))

@@ -1,0 +1,239 @@
+"""Prediction of images larger than memory: read, predicted, stitched and written tile by tile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from ..checks import check_int, check_option, check_range, per_axis
+from ..data.lazy import LazyImage, open_lazy
+from ..data.ngff import is_zarr
+from ..data.reader import split_name
+from ..data.sinks import SUFFIXES, part_path, remove
+from ..transforms import ProbabilitiesToInstances
+from .inferer import DenoiSegInferer
+from .journal import Journal
+from .precision import Precision
+from .stream_job import StreamJob
+
+FORMATS = ("auto", *SUFFIXES)
+KINDS = ("denoised", "instances", "classes", "probabilities")
+
+
+class StreamingPredictor:
+    """Predict images larger than memory, from file to file.
+
+    Called with a path, it writes ``STEM_instances`` and ``STEM_denoised`` (and ``STEM_probabilities``; for a network of semantic
+    classes ``STEM_classes`` in place of the instances). The files appear under their names when they are complete.
+
+    * **Memory** is that of a tile with its margin, whatever the size of the image, and a few bytes for every object.
+    * **Result**: probabilities and denoised image equal those of the whole image within float tolerance (see :func:`tiles`).
+      Instances equal those of the whole image where objects extend over less than ``overlap`` voxels along every axis; larger
+      ones stay whole too, see :class:`~monai_denoiseg.transforms.InstanceStitcher`.
+    * **Interruption**: tiles that are done are kept in ``.STEM.partial`` beside the outputs. The same call goes on from there; a
+      call with other settings starts afresh and says which differ.
+    * **Frames** of a file with a time axis are predicted one by one into outputs with that axis.
+
+    Args:
+        network: see :class:`~monai_denoiseg.networks.DenoiSegNet`, with its weights.
+        inferer: tile size and test-time augmentation.
+        output_dir: folder for the results; it is made.
+        instances: how objects are found; by default as :class:`~monai_denoiseg.transforms.ProbabilitiesToInstances` does without
+            further ado. Not looked at for semantic classes.
+        threshold: foreground threshold; None: that of ``instances``.
+        overlap: see above, in voxels, or one number an axis.
+        output_format: ``"ome-zarr"``, ``"tiff"``, or ``"auto"`` for OME-Zarr where the input is zarr, else TIFF.
+        save_probabilities: write the class probabilities too.
+        axes: axes of the files as stored, where they do not tell, see :func:`~monai_denoiseg.data.open_lazy`.
+        spacing: voxel size (``[Z,] Y, X``), overrides what files say.
+        device: where to predict.
+        amp: see :class:`Precision`.
+        progress: show a progress bar with the time left; None: where somebody is looking (a terminal).
+
+    Raises:
+        ValueError: for an option out of its range.
+
+    Example:
+        >>> import tempfile, numpy as np, tifffile
+        >>> from monai_denoiseg.networks import DenoiSegNet
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tifffile.imwrite(f"{folder}/a.tif", np.random.rand(40, 30).astype("float32"))
+        ...     net, inferer = DenoiSegNet(2, depth=1, features=4), DenoiSegInferer(tile_size=16)
+        ...     written = StreamingPredictor(net, inferer, f"{folder}/out")(f"{folder}/a.tif")
+        ...     {key: path.name for key, path in written.items()}
+        {'denoised': 'a_denoised.tif', 'instances': 'a_instances.tif'}
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        inferer: DenoiSegInferer,
+        output_dir: str | os.PathLike,
+        *,
+        instances: Any = None,
+        threshold: float | None = None,
+        overlap: int | Sequence[int] = 64,
+        output_format: str = "auto",
+        save_probabilities: bool = False,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+        device: str | torch.device = "cpu",
+        amp: str | bool = "auto",
+        progress: bool | None = None,
+    ) -> None:
+        self.precision = Precision(device, amp)
+        self.device = torch.device(device)
+        self.network = cast(Any, self.precision.prepare(getattr(network, "module", network)))
+        self.inferer, self.output_dir = inferer, Path(output_dir)
+        self.instances = ProbabilitiesToInstances() if instances is None else instances
+        if not self.semantic:
+            level = self.instances.threshold if threshold is None else threshold
+            self.threshold = check_range("threshold", float(level), 0, 1)
+        self.overlap = per_axis("overlap", overlap, self.network.spatial_dims)
+        for edge in self.overlap:
+            check_int("overlap", edge, 0)
+        self.output_format = check_option("output_format", output_format, FORMATS)
+        self.save_probabilities, self.axes, self.progress = save_probabilities, axes, progress
+        self.spacing = None if spacing is None else [float(size) for size in spacing]
+        self._written: dict[Path, str] = {}
+
+    @property
+    def semantic(self) -> bool:
+        """Whether the network tells semantic classes apart, not objects."""
+        return bool(getattr(self.network, "classes", []))
+
+    def open(self, path: str | os.PathLike) -> LazyImage:
+        """Open an image as this predictor reads it; see :func:`~monai_denoiseg.data.open_lazy`."""
+        return open_lazy(path, self.axes, self.network.spatial_dims)
+
+    def __call__(self, path: str | os.PathLike) -> dict[str, Path]:
+        """Predict one file.
+
+        Args:
+            path: TIFF, OME-Zarr or NumPy file.
+
+        Returns:
+            The written files by their kind (``"instances"``, ``"denoised"``, ...).
+
+        Raises:
+            FileExistsError: when another file of this run was written to the same name.
+            OSError: when there is not enough space on the disk, before anything is computed.
+            RuntimeError: when another program is working on the same output.
+            ValueError: when the file cannot be read this way, or its channels or values do not suit the network.
+        """
+        with self.open(path) as image:
+            if image.channels != self.network.in_channels:
+                raise ValueError(
+                    f"{path} has {image.channels} channel(s) (axes {image.axes}, shape {image.shape}), "
+                    f"the network takes {self.network.in_channels}"
+                )
+            targets = self._targets(Path(path))
+            for target in targets.values():
+                if self._written.setdefault(target, str(path)) != str(path):
+                    both = f"{path} and {self._written[target]}"
+                    raise FileExistsError(f"{both} would both be written to {target}; run them separately")
+            with Journal(self.output_dir / f".{output_stem(Path(path))}.partial", self.settings(image), str(path)) as journal:
+                self._run(image, targets, journal)
+        return targets
+
+    def _run(self, image: LazyImage, targets: dict[str, Path], journal: Journal) -> None:
+        if not journal.resumed:
+            self._remove_parts(image.path)
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            job = StreamJob(self, image, targets, journal)
+            job.run()
+        except (ValueError, OSError):
+            if not journal.count("predict"):  # nothing is done that would be worth keeping
+                self._remove_parts(image.path)
+                journal.remove()
+            raise
+        finally:
+            self.network.train(was_training)
+        journal.remove()
+
+    def _remove_parts(self, path: Path) -> None:
+        for kind in KINDS:
+            for suffix in SUFFIXES.values():
+                remove(part_path(self.output_dir / f"{output_stem(path)}_{kind}{suffix}"))
+
+    def _targets(self, path: Path) -> dict[str, Path]:
+        form = self.output_format
+        form = ("ome-zarr" if is_zarr(path) else "tiff") if form == "auto" else form
+        found = bool(self.network.n_classes)
+        wanted = (True, found and not self.semantic, found and self.semantic, found and self.save_probabilities)
+        kinds = [kind for kind, yes in zip(KINDS, wanted, strict=True) if yes]
+        return {kind: self.output_dir / f"{output_stem(path)}_{kind}{SUFFIXES[form]}" for kind in kinds}
+
+    def settings(self, image: LazyImage) -> dict[str, Any]:
+        """Everything the result for an image depends on, as plain values; an interrupted run goes on if all are the same."""
+        found = {} if self.semantic else {"threshold": self.threshold, "units": self.instances.units, **self.instances.options}
+        return {
+            "version": 1,
+            "source": str(image.path.resolve()),
+            **describe_file(image.path),
+            "shape": list(image.shape),
+            "axes": self.axes,
+            "spacing": self.spacing,
+            "weights": hash_weights(self.network),
+            "tile_size": self.inferer.tile_size,
+            "tta": self.inferer.tta,
+            "precision": str(self.precision.dtype),
+            "overlap": list(self.overlap),
+            "output_format": self.output_format,
+            "save_probabilities": self.save_probabilities,
+            **found,
+        }
+
+
+def output_stem(path: Path) -> str:
+    """Name of a file or zarr folder without its endings: what outputs are named after.
+
+    Args:
+        path: the input.
+
+    >>> output_stem(Path("x/a.ome.zarr")), output_stem(Path("b.ome.tif"))
+    ('a', 'b')
+    """
+    name = path.resolve().name
+    for suffix in (".ome.zarr", ".zarr"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return split_name(path)[0]
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Size and time of the last change of a file, or of all files of a folder.
+
+    Args:
+        path: file or folder.
+
+    >>> sorted(describe_file(Path(".")))
+    ['source_changed', 'source_size']
+    """
+    stats = [entry.stat() for entry in path.rglob("*")] if path.is_dir() else [path.stat()]
+    return {"source_size": sum(s.st_size for s in stats), "source_changed": max((s.st_mtime_ns for s in stats), default=0)}
+
+
+def hash_weights(network: nn.Module) -> str:
+    """SHA-256 of the weights and buffers of a network, but for the stored thresholds.
+
+    Args:
+        network: any module.
+
+    >>> hash_weights(nn.ReLU())[:8]
+    'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    for key, value in sorted(network.state_dict().items()):
+        if key != "threshold":
+            digest.update(key.encode())
+            digest.update(value.detach().cpu().reshape(-1).numpy().tobytes())
+    return digest.hexdigest()

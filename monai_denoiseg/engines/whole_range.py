@@ -1,0 +1,81 @@
+"""Robust intensity range of an image that is read window by window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..intensity import robust_moments
+
+MAX_SAMPLES = 1_000_000  # the default of `robust_moments`
+
+
+def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]]) -> Tensor:
+    """Return what :func:`~monai_denoiseg.intensity.robust_moments` returns for the whole image, to the bit.
+
+    That function looks at every n-th voxel of a large image; the same ones are collected here, a few million at most.
+
+    Args:
+        image: a :class:`~monai_denoiseg.data.LazyImage`.
+        frame: which of its frames.
+        windows: slices that cover the image once.
+
+    Returns:
+        ``(1, 2, C)`` float32: offsets and scales.
+
+    Raises:
+        ValueError: naming the file, when there are NaN or infinite values.
+
+    >>> from monai_denoiseg.data import LazyImage
+    >>> from monai_denoiseg.data.axes import arrange
+    >>> values = np.arange(1001.0).reshape(7, 143)
+    >>> image = LazyImage("a", values, arrange(values.shape, "YX", "a"))
+    >>> streamed_range(image, 0, [(slice(0, 7), slice(0, 50)), (slice(0, 7), slice(50, 143))]).flatten().tolist()
+    [10.0, 988.0]
+    """
+    shape = image.spatial_shape
+    total = math.prod(shape)
+    stride = max(1, total // MAX_SAMPLES)
+    while math.gcd(stride, total) > 1:  # as `robust_moments` does it
+        stride += 1
+    samples = []
+    for window in windows:
+        data = check_finite(image.read(frame, window), str(image.path))
+        samples.append(data.reshape(len(data), -1)[:, _chosen(window, shape, stride)].astype(np.float32))
+    # Their order does not matter to percentiles.
+    return robust_moments(torch.from_numpy(np.concatenate(samples, 1))[None, :, None], max_samples=4 * MAX_SAMPLES)
+
+
+def check_finite(data: np.ndarray, name: str) -> np.ndarray:
+    """Return ``data``, or raise if it holds NaN or infinite values.
+
+    Args:
+        data: values of an image.
+        name: the file, for the message.
+
+    Raises:
+        ValueError: naming the file.
+
+    >>> check_finite(np.array([1.0, np.nan]), "a.tif")
+    Traceback (most recent call last):
+        ...
+    ValueError: a.tif holds NaN or infinite intensities; replace or crop them
+    """
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        raise ValueError(f"{name} holds NaN or infinite intensities; replace or crop them")
+    return data
+
+
+def _chosen(window: tuple[slice, ...], shape: tuple[int, ...], stride: int) -> np.ndarray:
+    """Which voxels of a window, in memory order, are every ``stride``-th of the whole image."""
+    number: Any = 0
+    for span, length in zip(window, shape, strict=True):
+        # Only remainders are needed: they stay small.
+        number = (np.expand_dims(number, -1) * length + np.arange(span.start, span.stop)) % stride
+    chosen: np.ndarray = number.reshape(-1) == 0
+    return chosen

@@ -1,0 +1,150 @@
+"""Dice of each class, measured by MONAI, over the annotated voxels only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.config import NdarrayOrTensor
+from monai.metrics import CumulativeIterationMetric, compute_dice
+from torch import Tensor
+
+from monai_denoiseg.checks import check_int
+from monai_denoiseg.constants import IGNORE
+
+__all__ = ["DICE", "ClassDice", "class_dice", "dice_names", "dice_row", "mean_dice"]
+
+DICE = "dice"
+"""Name of the mean over the classes; ``dice_<name>`` is the score of one class."""
+
+
+def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: int) -> Tensor:
+    """Dice ``2 |A and B| / (|A| + |B|)`` of each class but the background, in one image.
+
+    Voxels that are not annotated (-1 in ``truth``) are left out of both. A class without a voxel in ``truth`` has no score (NaN),
+    as in MONAI: predicting it there is no agreement and no disagreement that Dice could measure.
+
+    Args:
+        prediction: label values 0..K-1 of any shape.
+        truth: label values 0..K-1 of the same shape, -1 where not annotated.
+        n_classes: K, the background included.
+
+    Returns:
+        float64 ``(K - 1,)``: classes 1..K-1.
+
+    Raises:
+        ValueError: when the shapes differ or a value is no class.
+
+    >>> class_dice(torch.tensor([0, 1, 1, 2, 1]), torch.tensor([0, 1, 2, 2, -1]), 4)
+    tensor([0.6667, 0.6667,    nan], dtype=torch.float64)
+    """
+    check_int("n_classes", n_classes, 2)
+    predicted, true = (torch.as_tensor(labels).as_subclass(Tensor).detach().cpu() for labels in (prediction, truth))
+    if predicted.shape != true.shape:
+        shapes = f"{tuple(predicted.shape)} and {tuple(true.shape)}"
+        raise ValueError(f"`prediction` and `truth` must have the same shape, got {shapes}")
+    annotated = true != IGNORE
+    predicted, true = predicted[annotated], true[annotated]
+    for name, values in (("prediction", predicted), ("truth", true)):
+        odd = values[(values < 0) | (values >= n_classes)]
+        if len(odd):
+            raise ValueError(f"`{name}` must hold classes 0 to {n_classes - 1}, got {odd[0].item():g}")
+    # Class by class: one-hot labels of a large volume would take K times its memory.
+    scores = [_dice(predicted == number, true == number) for number in range(1, n_classes)]
+    return torch.tensor(scores, dtype=torch.float64)
+
+
+def _dice(predicted: Tensor, true: Tensor) -> float:
+    if not predicted.numel():
+        return math.nan  # MONAI cannot reduce nothing
+    return float(compute_dice(predicted[None, None], true[None, None]))
+
+
+def mean_dice(scores: Sequence[float]) -> float:
+    """Mean of the classes that have a score; NaN if none has.
+
+    Args:
+        scores: Dice by class, NaN where there is none.
+
+    >>> mean_dice([0.5, float("nan"), 1.0])
+    0.75
+    """
+    known = [score for score in scores if not math.isnan(score)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def dice_names(classes: Sequence[str] | None) -> list[str]:
+    """Names under which the scores are reported: ``dice``, then ``dice_<name>`` for each class but the background.
+
+    Args:
+        classes: names of semantic classes, background first; None (or empty) for instances, which have ``dice`` alone.
+
+    >>> dice_names(["background", "liver", "left kidney"]), dice_names(None)
+    (['dice', 'dice_liver', 'dice_left kidney'], ['dice'])
+    """
+    return [DICE, *(f"{DICE}_{name}" for name in (classes or [])[1:])]
+
+
+def dice_row(scores: Sequence[float], classes: Sequence[str] | None) -> dict[str, float]:
+    """Scores by name: the mean, then each class.
+
+    Args:
+        scores: Dice of the classes but the background.
+        classes: names of semantic classes, background first; None (or empty) for instances: then there is one score.
+
+    >>> dice_row([0.5, 1.0], ["background", "liver", "spleen"])
+    {'dice': 0.75, 'dice_liver': 0.5, 'dice_spleen': 1.0}
+    """
+    return dict(zip(dice_names(classes), [mean_dice(scores), *(scores if classes else [])], strict=True))
+
+
+class ClassDice(CumulativeIterationMetric):
+    """Dice over a data set, as a MONAI metric that reduces over processes.
+
+    Called with ``y_pred`` and ``y``: batches ``(B, 1, [D,] H, W)`` or lists of ``(1, [D,] H, W)`` label maps; -1 in ``y`` is not
+    annotated. The score of a class is the mean over the images that have it (:func:`class_dice`), and the whole score the mean
+    over the classes, so that a class seen in few images weighs as much as the others.
+
+    Args:
+        classes: names of semantic classes, background first; None (or empty) for instance labels, whose objects are taken
+            together and measured against the background.
+
+    >>> metric = ClassDice(["background", "liver", "spleen"])
+    >>> row = metric(y_pred=[torch.tensor([[[0, 1, 1, 2]]])], y=[torch.tensor([[[0, 1, 2, 2]]])])
+    >>> {name: round(score, 3) for name, score in metric.aggregate().items()}
+    {'dice': 0.667, 'dice_liver': 0.667, 'dice_spleen': 0.667}
+    >>> metric = ClassDice()
+    >>> row = metric(y_pred=[torch.tensor([[[0, 3, 3, 8]]])], y=[torch.tensor([[[0, 1, 2, 0]]])])
+    >>> metric.aggregate()
+    {'dice': 0.800000011920929}
+    """
+
+    def __init__(self, classes: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.classes = list(classes or [])
+
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
+        """Return a row for each image: the classes but the background ``(B, K - 1)``."""
+        if y is None:
+            raise ValueError("`y`, the true labels, is missing")
+        return torch.stack([self._score(predicted, true) for predicted, true in zip(y_pred, y, strict=True)]).to(y_pred.device)
+
+    def _score(self, predicted: Tensor, true: Tensor) -> Tensor:
+        if self.classes:
+            return class_dice(predicted, true, len(self.classes))
+        return class_dice(predicted > 0, true.clamp(IGNORE, 1), 2)
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return the scores of each image so far (of all processes), in order, ready for a CSV file."""
+        return [dice_row(scores, self.classes) for scores in self._scores().tolist()]
+
+    def aggregate(self) -> dict[str, float]:
+        """Mean over all images so far, of all processes: ``dice`` and, for semantic classes, ``dice_<name>``; NaN without any."""
+        return dice_row(self._scores().nanmean(0).tolist(), self.classes)
+
+    def _scores(self) -> Tensor:
+        buffer = self.get_buffer()
+        width = max(1, len(self.classes) - 1)
+        return torch.full((0, width), math.nan, dtype=torch.float64) if buffer is None else buffer.double()

@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="chooses the labelled volumes; weights and crops follow it")
     parser.add_argument("--alpha", type=float, default=0.5)
     parser.add_argument("--every_slice", type=int, default=1, help="annotate every n-th slice of the labelled volumes only")
-    parser.add_argument("--max_epochs", type=int, default=12, help="of 100 steps")
+    parser.add_argument("--max_epochs", type=int, default=8, help="of 100 steps")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further keys of train.json")
     parser.add_argument("--name", default="", help="suffix of the result file")
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work", help="folder for data and runs")
@@ -79,7 +79,7 @@ def main() -> None:
     shutil.rmtree(run, ignore_errors=True)
     labelled, validation = prepare(args.data, run / "data", args.seed, args.every_slice)
     settings = {"seed": args.seed, "alpha": args.alpha, "spacing": SPACING, "max_epochs": args.max_epochs}
-    settings |= {"val_interval": max(1, args.max_epochs // 3)}
+    settings |= {"val_interval": max(1, args.max_epochs // 4)}
     settings |= dict(pair.split("=", 1) for pair in args.set)
     place = {"output_dir": run, "ckpt_dir": run / "models", "validation_dir": run / "data" / "validation"}
     run_bundle("train", run / "log.txt", "denoiseg_3d", dataset_dir=run / "data" / "train", **place, **settings)

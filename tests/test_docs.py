@@ -72,7 +72,7 @@ def test_quick_start(quick_start: Path) -> None:
     assert len(list((run / "predictions").glob("*_instances.tif"))) == 12
 
 
-@pytest.mark.parametrize("name", ["data", "training", "inference", "python", "methods", "performance"])
+@pytest.mark.parametrize("name", ["data", "training", "inference", "volumes", "large", "python", "methods", "performance"])
 def test_code_of_a_page(name: str, quick_start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(quick_start, tmp_path, dirs_exist_ok=True)
     run_page(DOCS / f"{name}.md", tmp_path, monkeypatch)
@@ -91,7 +91,7 @@ def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_page_is_run() -> None:
-    run = {"index", "data", "training", "inference", "python", "methods", "performance"}
+    run = {"index", "data", "training", "inference", "volumes", "large", "python", "methods", "performance"}
     assert {page.stem for page in DOCS.glob("*.md")} == run
 
 

@@ -198,7 +198,9 @@ class StreamJob:
                 # Probabilities hardly shrink; numbers do.
                 options: dict[str, Any] = {"compressors": None} if dtype == "float32" else {}
                 path = str(self.journal.folder / name)
-                require_zarr().create_array(path, shape=self.shape, chunks=chunks, dtype=dtype, fill_value=0, overwrite=True, **options)
+                require_zarr().create_array(
+                    path, shape=self.shape, chunks=chunks, dtype=dtype, fill_value=0, overwrite=True, **options
+                )
             self.journal.keep("begun scratch", True)
         return {name: require_zarr().open_array(str(self.journal.folder / name), mode="r+") for name in names}
 

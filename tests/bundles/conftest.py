@@ -17,7 +17,8 @@ from PIL import Image
 
 from monai_denoiseg.data import simulate_nuclei
 
-BUNDLE = Path(__file__).parents[2] / "bundles" / "denoiseg_2d"
+BUNDLES = Path(__file__).parents[2] / "bundles"
+BUNDLE = BUNDLES / "denoiseg_2d"
 AFFINE = np.array([[0.5, 0, 0, 3.0], [0, -0.4, 0, -7.0], [0, 0, 2.0, 1.0], [0, 0, 0, 1.0]])
 TINY = {
     "features": 4,
@@ -52,8 +53,8 @@ def run_program(command: list[str], cwd: Path, timeout: float = 120) -> Program:
     return Program(done.returncode, done.stdout, done.stderr)
 
 
-def bundle_command(config: str, **options: Any) -> list[str]:
-    return ["-m", "monai.bundle", "run", "--config_file", str(BUNDLE / "configs" / f"{config}.json"), *words(**options)]
+def bundle_command(config: str, bundle: str = "denoiseg_2d", **options: Any) -> list[str]:
+    return ["-m", "monai.bundle", "run", "--config_file", str(BUNDLES / bundle / "configs" / f"{config}.json"), *words(**options)]
 
 
 def nuclei(seed: int, shape: tuple[int, int] = (37, 44)) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,8 @@ from monai.utils import optional_import
 import monai_denoiseg
 from monai_denoiseg.constants import CLASSES
 
-BUNDLE = Path(__file__).parents[2] / "bundles" / "denoiseg_2d"
+BUNDLES = Path(__file__).parents[2] / "bundles"
+BUNDLE = BUNDLES / "denoiseg_2d"
 CONFIGS = ("train", "inference", "evaluate", "multi_gpu_train")
 # What a user is not meant to set: wiring, named as MONAI names it.
 WIRING = {"imports", "initialize", "run", "finalize", "handlers", "rank"}
@@ -138,3 +139,32 @@ def test_patch_size_of_the_wrong_length_is_said() -> None:
     with pytest.raises(RuntimeError) as caught:
         parser.get_parsed_content("train#collate")
     assert "`patch_size` needs one value or 2 values" in str(monai_denoiseg.engines.first_cause(caught.value))
+
+
+# Everything else is the same in the two bundles: keys, wiring, handlers, other defaults.
+MAY_DIFFER = {"spatial_dims", "patch_size", "batch_size", "mask_radius", "min_size", "normalisation", "tile_size", "overlap"}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_bundles_differ_only_where_they_may(name: str) -> None:
+    two, three = (json.loads((BUNDLES / f"denoiseg_{n}d" / "configs" / f"{name}.json").read_text("utf-8")) for n in (2, 3))
+    assert list(two) == list(three)
+    assert {key for key in two if two[key] != three[key]} <= MAY_DIFFER
+    if name == "train":
+        assert {key for key in two if two[key] != three[key]} == MAY_DIFFER & set(two)
+
+
+def test_the_metadata_of_the_bundles_differ_in_words_and_shapes() -> None:
+    two, three = (json.loads((BUNDLES / f"denoiseg_{n}d" / "configs" / "metadata.json").read_text("utf-8")) for n in (2, 3))
+    assert list(two) == list(three)
+    words = {"name", "task", "description", "data_source", "data_type", "image_classes", "network_data_format"}
+    assert {key for key in two if two[key] != three[key]} <= words
+    for side, tensor in (("inputs", "image"), ("outputs", "pred")):
+        flat, deep = (found["network_data_format"][side][tensor] for found in (two, three))
+        assert {key for key in flat if flat[key] != deep[key]} == {"spatial_shape"}
+        assert (flat["spatial_shape"], deep["spatial_shape"]) == (["*"] * 2, ["*"] * 3)
+
+
+def test_the_other_files_of_the_bundles_are_equal() -> None:
+    for path in ("LICENSE", "configs/logging.conf", "models/README.md", "docs/data_license.txt"):
+        assert (BUNDLES / "denoiseg_2d" / path).read_text("utf-8") == (BUNDLES / "denoiseg_3d" / path).read_text("utf-8")

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from monai_denoiseg.data import write_simulated
-from monai_denoiseg.engines import count_data, training_data
+from monai_denoiseg.engines import count_data, training_data, typical_spacing
 
 
 def test_training_data(tmp_path: Path) -> None:
@@ -55,12 +56,42 @@ def test_axes_reach_the_shape_check(tmp_path: Path) -> None:
     for name in "ab":
         tifffile.imwrite(tmp_path / "images" / f"{name}.tif", np.zeros((5, 8, 8), np.uint8), photometric="minisblack")
         tifffile.imwrite(tmp_path / "labels" / f"{name}.tif", np.zeros((8, 8), np.uint8))
-    with pytest.raises(ValueError, match="has shape"):
+    with pytest.raises(ValueError, match="5 planes without a meaning"):
         training_data(tmp_path, tmp_path)
     assert count_data(**training_data(tmp_path, tmp_path, axes="CYX"))["train"] == 1
 
 
-def test_no_image_left_to_validate(tmp_path: Path) -> None:
-    folder = write_simulated(tmp_path / "data", n_images=1, n_labelled=1, shape=(24, 24))
-    with pytest.raises(ValueError, match="no image is left for validation; give more images, `validation_fraction` > 0"):
-        training_data(folder, tmp_path)
+@pytest.mark.parametrize(
+    ("n_images", "n_labelled", "fraction", "validation"), [(1, 1, 0.15, 1), (1, 0, 0.15, 1), (6, 1, 0.3, 3), (4, 2, 0, 2)]
+)
+def test_without_a_labelled_image_for_validation_those_of_the_training_are_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, n_images: int, n_labelled: int, fraction: float, validation: int
+) -> None:
+    folder = write_simulated(tmp_path / "data", n_images=n_images, n_labelled=n_labelled, shape=(24, 24))
+    with caplog.at_level("WARNING", "monai_denoiseg"):
+        parts = training_data(folder, tmp_path, validation_fraction=fraction)
+    counts = count_data(**parts)
+    assert (counts["validation"], counts["validation_labelled"]) == (validation, n_labelled)
+    assert counts["train_labelled"] == n_labelled, "no label is taken from the training"
+    assert "checkpoint and threshold come from" in caplog.text
+    assert "Give `validation_dir`" in caplog.text
+
+
+def test_nothing_labelled_at_all_needs_no_labelled_validation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_simulated(tmp_path / "data", n_images=4, n_labelled=0, shape=(24, 24))
+    assert count_data(**training_data(folder, tmp_path, validation_fraction=0.25))["validation"] == 1
+    assert caplog.text == ""
+
+
+def sizes(*rows: list[float]) -> list[dict[str, torch.Tensor]]:
+    return [{"spacing": torch.tensor(row)} for row in rows]
+
+
+def test_typical_spacing(caplog: pytest.LogCaptureFixture) -> None:
+    nan = float("nan")
+    assert typical_spacing(sizes([2.0, 0.5, 0.5], [nan] * 3, [2.0, 0.5, 0.5])) == [2.0, 0.5, 0.5]
+    assert typical_spacing(sizes([nan, nan])) is None
+    assert caplog.text == ""
+    assert typical_spacing(sizes([1.0, 1.0], [2.0, 1.0], [2.0, 1.0])) == [2.0, 1.0]
+    assert "resample the images first" in caplog.text
+    assert typical_spacing(sizes([1.0, 1.0]), given=[3, 4]) == [3.0, 4.0]

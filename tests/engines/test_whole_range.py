@@ -1,4 +1,4 @@
-"""streamed_range equals robust_range on the whole image, also where that one looks at a part of the voxels only."""
+"""streamed_range equals robust_moments on the whole image, also where that one looks at a part of the voxels only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monai_denoiseg.data import LazyImage
 from monai_denoiseg.data.axes import arrange
 from monai_denoiseg.engines import tiles
 from monai_denoiseg.engines.whole_range import streamed_range
-from monai_denoiseg.intensity import robust_range
+from monai_denoiseg.intensity import robust_moments
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_equals_the_whole(shape: tuple[int, ...], axes: str, tile: Sequence[int]
     for frame in range(image.frames):
         whole = data[frame] if "T" in axes else data
         batch = torch.from_numpy(whole.astype("float32")).reshape(1, -1, *shape[-dims:])
-        assert torch.equal(streamed_range(image, frame, windows), robust_range(batch))
-        assert torch.equal(streamed_range(image, frame, windows[::-1]), robust_range(batch))
+        assert torch.equal(streamed_range(image, frame, windows), robust_moments(batch))
+        assert torch.equal(streamed_range(image, frame, windows[::-1]), robust_moments(batch))
 
 
 def test_constant_image() -> None:

@@ -160,7 +160,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--model_file", type=Path, default=None, help="a trained 3D network; by default one is trained in a minute"
     )
-    parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--depth", type=int, default=3)
     parser.add_argument("--features", type=int, default=16)
     parser.add_argument("--steps", type=int, default=96, help="steps of the quick training")
     parser.add_argument("--no_reference", action="store_true", help="leave out the third run, in one go")

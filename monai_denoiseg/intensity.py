@@ -8,6 +8,22 @@ import torch
 from torch import Tensor
 
 
+def sample_stride(n_voxels: int, max_samples: int = 1_000_000) -> int:
+    """Every how many voxels of an image one is looked at.
+
+    Args:
+        n_voxels: voxels of the image.
+        max_samples: as in :func:`robust_moments`.
+
+    >>> sample_stride(1000), sample_stride(4_000_000)
+    (1, 7)
+    """
+    stride = max(1, n_voxels // max_samples)
+    while math.gcd(stride, n_voxels) > 1:  # else it may hit the same few columns in every row
+        stride += 1
+    return stride
+
+
 def robust_moments(image: Tensor, low: float = 0.01, high: float = 0.998, max_samples: int = 1_000_000) -> Tensor:
     """Mean and standard deviation of each channel, of its values clipped at the 1 % and 99.8 % percentiles.
 
@@ -29,10 +45,7 @@ def robust_moments(image: Tensor, low: float = 0.01, high: float = 0.998, max_sa
              [1.]]])
     """
     flat = image.detach().to(torch.float32).flatten(2)
-    stride = max(1, flat.shape[2] // max_samples)
-    while math.gcd(stride, flat.shape[2]) > 1:  # else it may hit the same few columns in every row
-        stride += 1
-    sample = flat[:, :, ::stride]
+    sample = flat[:, :, :: sample_stride(flat.shape[2], max_samples)]
     levels = torch.tensor([low, high], dtype=torch.float32, device=image.device)
     quantiles = torch.nanquantile(sample, levels, dim=2)
     # float64, so that the order of the voxels makes no difference.

@@ -78,7 +78,7 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         hidden, targets, args, kwargs = self.prepare_batch(batchdata, self.state.device, self.non_blocking)
         image = targets["image"]
         self.state.output = {"image": image, "label": targets["label"]}
-        with self.mode(self.network), self.precision.autocast():
+        with self.mode(self.network), self.precision.autocast(self.network, image):
             if "intensity" not in kwargs:
                 network: Any = getattr(self.network, "module", self.network)
                 kwargs["intensity"] = network.intensity(image)

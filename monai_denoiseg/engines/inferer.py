@@ -74,7 +74,8 @@ class DenoiSegInferer(Inferer):
     Args:
         tile_size: edge of the tiles in voxels, or one an axis; None predicts the whole image at once. Tiled and untiled
             prediction agree within float tolerance (see :func:`tiles`), with and without ``tta``.
-        tta: average the predictions of all flips and 90-degree rotations (8 in 2D; 16 in 3D, in-plane rotations only).
+        tta: average the predictions of all flips and 90-degree rotations (8 in 2D; 16 in 3D, in-plane rotations only). A network
+            made for pixels that are not square (other strides or kernels along Y than along X) is flipped only.
         output_device: where the whole result is gathered; None: where the input is.
 
     Raises:
@@ -157,7 +158,7 @@ class DenoiSegInferer(Inferer):
         if not (self.tta if tta is None else tta):
             return self._run(window, network, intensity)
         spatial = window.dim() - 2
-        count = n_orientations(spatial, square=True)
+        count = n_orientations(spatial, square=_square(network))
         total: Any = 0
         for k in range(count):
             turned = self._run(orient(window, k, spatial).contiguous(), network, intensity)
@@ -185,3 +186,9 @@ class DenoiSegInferer(Inferer):
         classes = network.n_classes
         output = torch.cat([output[:, :classes].softmax(1), output[:, classes:]], 1)
         return output if self.output_device is None else output.to(self.output_device)
+
+
+def _square(network: Any) -> bool:
+    """Whether the network treats Y and X alike, so that a quarter turn makes sense to it."""
+    axes = zip(*network.unet.strides, strict=True), zip(*network.unet.kernels, strict=True)
+    return all(len(set(list(values)[-2:])) == 1 for values in axes)

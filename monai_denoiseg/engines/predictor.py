@@ -100,7 +100,7 @@ class FilePredictor(Evaluator):
         item = self.dataset[index]
         image = item["image"]
         batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
-        with self.mode(self.network), self.precision.autocast():
+        with self.mode(self.network), self.precision.autocast(self.network, batch):
             pred = self.inferer(self.precision.layout(batch), self.network)
         self.write({**item, "pred": pred[0].float()})
 

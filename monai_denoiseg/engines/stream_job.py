@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +23,6 @@ from .inferer import Tile
 from .journal import Journal
 from .whole_range import check_finite, streamed_range
 
-if TYPE_CHECKING:
-    from .streaming import StreamingPredictor
-
 logger = logging.getLogger(__name__)
 
 _WORK = {"intensity": 0.3, "predict": 12.0, "label": 1.0, "join": 0.5, "grow": 4.0}  # rough times of a tile, for the time left
@@ -35,7 +32,7 @@ class StreamJob:
     """Predict one image; see :class:`StreamingPredictor`, which makes it.
 
     Args:
-        owner: network, inferer and options.
+        owner: the :class:`StreamingPredictor`: network, inferer and options.
         image: the input.
         targets: the outputs by kind; those of other kinds that an earlier run left half done are removed.
         journal: what is done already.
@@ -45,7 +42,7 @@ class StreamJob:
         ValueError: when physical units are asked for and there is no voxel size.
     """
 
-    def __init__(self, owner: StreamingPredictor, image: LazyImage, targets: dict[str, Path], journal: Journal) -> None:
+    def __init__(self, owner: Any, image: LazyImage, targets: dict[str, Path], journal: Journal) -> None:
         self.owner, self.image, self.targets, self.journal = owner, image, targets, journal
         self.network, self.shape = owner.network, image.spatial_shape
         self.tiles: list[Tile] = owner.inferer.tiling(self.shape, self.network)
@@ -97,7 +94,7 @@ class StreamJob:
             tile = self.tiles[number]
             data = check_finite(self.image.read(frame, tile.window), str(self.image.path))
             batch = torch.from_numpy(data.astype(np.float32))[None].to(self.owner.device)
-            with torch.no_grad(), self.owner.precision.autocast():
+            with torch.no_grad(), self.owner.precision.autocast(self.network, batch):
                 batch = self.owner.precision.layout(batch)
                 output = self.owner.inferer.predict_window(batch, self.network, intensity)[(0, slice(None), *tile.inner)]
             result = output.float().cpu().numpy()

@@ -10,9 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..intensity import robust_moments
-
-MAX_SAMPLES = 1_000_000  # the default of `robust_moments`
+from ..intensity import robust_moments, sample_stride
 
 
 def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]]) -> Tensor:
@@ -40,15 +38,13 @@ def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]])
     """
     shape = image.spatial_shape
     total = math.prod(shape)
-    stride = max(1, total // MAX_SAMPLES)
-    while math.gcd(stride, total) > 1:  # as `robust_moments` does it
-        stride += 1
+    stride = sample_stride(total)
     samples = []
     for window in windows:
         data = check_finite(image.read(frame, window), str(image.path))
         samples.append(data.reshape(len(data), -1)[:, _chosen(window, shape, stride)].astype(np.float32))
     # Their order does not matter.
-    return robust_moments(torch.from_numpy(np.concatenate(samples, 1))[None, :, None], max_samples=4 * MAX_SAMPLES)
+    return robust_moments(torch.from_numpy(np.concatenate(samples, 1))[None, :, None], max_samples=total)
 
 
 def check_finite(data: np.ndarray, name: str) -> np.ndarray:

@@ -238,9 +238,10 @@ class CAREUNet(nn.Module):
         x = self.middle(x)
         for enlarge, block in zip(self.enlarge, self.up):  # noqa: B905
             x = enlarge(x)
-            skip = skips.pop()
-            if len(skips) > 0 or self.variant != "n2v2":
-                x = torch.cat([x, skip], 1)
+            if len(skips) > 1 or self.variant != "n2v2":
+                x = torch.cat([x, skips.pop()], 1)  # popped here, so that it is freed during the convolutions
+            else:
+                skips.pop()
             x = block(x)
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             x = self.head(x)

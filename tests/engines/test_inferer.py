@@ -209,3 +209,17 @@ def test_tile_size_must_be_positive(tile: Any) -> None:
 def test_tile_size_of_the_wrong_length() -> None:
     with pytest.raises(ValueError, match="tile_size"):
         DenoiSegInferer((8, 8, 8))(torch.rand(1, 1, 20, 20), network(2, depth=1, features=4))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "turns"), [({"strides": [[1, 2]]}, 4), ({"kernel_size": [3, 1]}, 4), ({"strides": [[2, 2]]}, 8)]
+)
+def test_quarter_turns_only_for_a_network_of_square_pixels(arguments: dict[str, Any], turns: int) -> None:
+    net = network(2, depth=1, features=2, **arguments)
+    image = 5 + torch.randn(1, 1, 12, 12, generator=torch.Generator().manual_seed(1))
+    single, total = DenoiSegInferer(), torch.zeros(1, 4, 12, 12)
+    for flips in ((), (2,), (3,), (2, 3)):
+        for quarter in (0, 1) if turns == 8 else (0,):
+            turned = torch.rot90(image.flip(flips), quarter, (2, 3)).contiguous()
+            total += torch.rot90(single(turned, net), -quarter, (2, 3)).flip(flips)
+    torch.testing.assert_close(DenoiSegInferer(tta=True)(image, net), total / turns, rtol=1e-4, atol=1e-4)

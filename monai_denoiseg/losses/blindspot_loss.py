@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ..checks import check_option
+from ..checks import check_option, check_range
 
 CHANNEL_REDUCTIONS = ("mean", "sum")
 
@@ -18,17 +19,22 @@ class BlindSpotLoss(nn.Module):
 
     Args:
         channels: ``"mean"`` is one mean over the channels too; ``"sum"`` adds up one mean a channel, as the original does.
+        huber_delta: differences beyond this, in ``unit``, count linearly, not squared (Huber loss, scaled so that small ones are
+            squared errors): where noise grows with the signal, few bright voxels else rule the gradient. None: squared error.
 
     Raises:
-        ValueError: when ``channels`` is neither.
+        ValueError: when ``channels`` is neither, or ``huber_delta`` not positive.
 
     >>> BlindSpotLoss()(torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[1.0, 9.0]]]), torch.tensor([[[True, False]]]))
     tensor(4.)
     """
 
-    def __init__(self, channels: str = "mean") -> None:
+    def __init__(self, channels: str = "mean", huber_delta: float | None = None) -> None:
         super().__init__()
         self.channels = check_option("channels", channels, CHANNEL_REDUCTIONS)
+        if huber_delta is not None:
+            check_range("huber_delta", huber_delta, 0, float("inf"), open_low=True)
+        self.huber_delta = huber_delta
 
     def forward(self, denoised: Tensor, noisy: Tensor, mask: Tensor, unit: Tensor | None = None) -> Tensor:
         """Compare at the masked voxels.
@@ -53,5 +59,8 @@ class BlindSpotLoss(nn.Module):
         if unit is not None:
             difference = difference / unit.reshape([-1, noisy.shape[1]] + [1] * (noisy.dim() - 2))
         axes = [axis for axis in range(noisy.dim()) if axis != 1 or self.channels == "mean"]
-        squares = torch.where(mask, difference, 0).square()
-        return (squares.sum(axes) / mask.sum(axes).clamp(min=1)).sum()
+        difference = torch.where(mask, difference, 0)
+        errors = difference.square()
+        if self.huber_delta is not None:
+            errors = 2 * F.huber_loss(difference, torch.zeros_like(difference), reduction="none", delta=self.huber_delta)
+        return (errors.sum(axes) / mask.sum(axes).clamp(min=1)).sum()

@@ -39,6 +39,7 @@ class DenoiSegLoss(nn.Module):
             denoising loss also sums over the channels, as the original does.
         unit: ``(C,)`` intensity the denoising error is measured in: the standard deviation of the training data. None: that of
             each image, where the target tells it (few bright images would else rule the loss), else 1.
+        huber_delta: see :class:`BlindSpotLoss`; None for squared errors.
         classes: names of semantic classes, background first; None (or empty) for background, foreground, border.
 
     Raises:
@@ -60,12 +61,13 @@ class DenoiSegLoss(nn.Module):
         class_weights: Sequence[float] | None = None,
         reduction: str = "labelled",
         unit: Tensor | Sequence[float] | None = None,
+        huber_delta: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.alpha = check_range("alpha", alpha, 0, 1)
         self.segmentation = PartialCrossEntropyLoss(class_weights, reduction, classes=classes)
-        self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean")
+        self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean", huber_delta)
         self.register_buffer("unit", None if unit is None else torch.as_tensor(unit, dtype=torch.float32), persistent=False)
 
     def forward(self, output: Tensor, target: Mapping[str, Tensor]) -> JointLoss:

@@ -142,7 +142,17 @@ def test_patch_size_of_the_wrong_length_is_said() -> None:
 
 
 # Everything else is the same in the two bundles: keys, wiring, handlers, other defaults.
-MAY_DIFFER = {"spatial_dims", "patch_size", "batch_size", "mask_radius", "min_size", "normalisation", "tile_size", "overlap"}
+MAY_DIFFER = {
+    "spatial_dims",
+    "patch_size",
+    "batch_size",
+    "mask_radius",
+    "min_size",
+    "normalisation",
+    "tile_size",
+    "overlap",
+    "huber_delta",
+}
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -94,3 +94,20 @@ def test_a_unit_for_each_image(dims: int) -> None:
     mask, unit = torch.rand(shape, generator=generator) < 0.5, 1 + torch.rand(3, 2, generator=generator)
     squares = [((denoised[b, c] - noisy[b, c]) / unit[b, c])[mask[b, c]].square() for b in range(3) for c in range(2)]
     torch.testing.assert_close(BlindSpotLoss()(denoised, noisy, mask, unit), torch.cat(squares).mean())
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_huber(dims: int) -> None:
+    """Twice torch's Huber loss at the masked voxels: squared errors within delta, straight lines beyond."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, 1, *[5] * dims)
+    denoised, noisy = 4 * torch.rand(shape, generator=generator), torch.rand(shape, generator=generator)
+    mask, unit = torch.rand(shape, generator=generator) < 0.5, torch.tensor([2.0])
+    found = BlindSpotLoss(huber_delta=0.7)(denoised, noisy, mask, unit)
+    wanted = [d * d if d <= 0.7 else 0.7 * (2 * d - 0.7) for d in ((denoised - noisy)[mask].abs() / 2).tolist()]
+    assert float(found) == pytest.approx(sum(wanted) / len(wanted), rel=1e-5)
+    torch.testing.assert_close(
+        BlindSpotLoss(huber_delta=100.0)(denoised, noisy, mask), BlindSpotLoss()(denoised, noisy, mask), rtol=1e-5, atol=0
+    )
+    with pytest.raises(ValueError, match=r"`huber_delta` must be in \(0, inf\], got 0"):
+        BlindSpotLoss(huber_delta=0)

@@ -90,10 +90,12 @@ def quick_network(path: Path, args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     net = DenoiSegNet(3, depth=args.depth, features=args.features)
     net.set_statistics(*intensity_statistics(images))
+    loss = DenoiSegLoss()
+    net.set_class_weights(loss.segmentation.weight)
     epochs = max(1, args.steps // len(items))
     optimizer = torch.optim.Adam(net.parameters(), 2e-3)
     loader = DataLoader(items, batch_size=1, shuffle=True)
-    DenoiSegTrainer("cpu", epochs, loader, net, optimizer, DenoiSegLoss(), BlindSpotBatch(BlindSpot())).run()
+    DenoiSegTrainer("cpu", epochs, loader, net, optimizer, loss, BlindSpotBatch(BlindSpot())).run()
     torch.save(net.state_dict(), path)
 
 
@@ -205,7 +207,7 @@ def main() -> None:
         "identical_after_kill": identical,
         "objects": count_objects(outputs["resumed"]),
         "runs": runs,
-        "settings": {"tile_size": args.tile_size, "overlap": args.overlap, "tta": args.tta, "amp": args.amp, "seed": args.seed},
+        "settings": {key: getattr(args, key) for key in ("tile_size", "overlap", "tta", "amp", "depth", "features", "seed")},
     }
     record(f"streaming_{'x'.join(map(str, shape))}", result, args.results)
     print(json.dumps(result))

@@ -114,3 +114,12 @@ def test_medical_ct(tmp_path: Path) -> None:
     assert not ((train != 255) & (test != 255)).any(), "no voxel is both trained on and scored"
     np.testing.assert_array_equal(np.where(train != 255, train, test), label)
     assert (run_folder / "report.html").is_file()
+
+
+def test_streaming(tmp_path: Path) -> None:
+    size = ["--shape", "32", "128", "128", "--tile_size", "32", "64", "64", "--overlap", "24"]
+    network = ["--depth", "1", "--features", "4", "--steps", "32"]
+    result = run("streaming", *size, *network, "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results"))
+    assert result["identical_after_kill"] is True
+    assert 0 < result["runs"]["killed"]["tiles_done"] < result["tiles"] == 4
+    assert result["peak_mib"] > 100

@@ -79,7 +79,7 @@ def write_dataset(folder: Path) -> Path:
         elif name[0] == "p":
             Image.fromarray(image).save(folder / "images" / f"{name}.png")
         else:
-            nibabel.save(nibabel.Nifti1Image(image, AFFINE), folder / "images" / f"{name}.nii.gz")
+            nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(image.T), AFFINE), folder / "images" / f"{name}.nii.gz")
         if i % 2 == 0:
             tifffile.imwrite(folder / "labels" / f"{name}.tif", label)
     return folder

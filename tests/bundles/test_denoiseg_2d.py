@@ -79,7 +79,7 @@ def test_infer_a_folder(trained: Path, dataset: Path, tmp_path: Path) -> None:
     for kind, dtype in (("denoised", np.float32), ("instances", np.uint16)):
         volume = nibabel.load(folder / f"n1_{kind}.nii.gz")
         np.testing.assert_allclose(volume.affine, AFFINE)
-        assert (volume.shape, volume.get_data_dtype()) == ((37, 44), dtype)
+        assert (volume.shape, volume.get_data_dtype()) == ((44, 37), dtype), "X, Y as stored"
     probabilities = tifffile.imread(folder / "p1_probabilities.tif")
     assert probabilities.shape == (3, 37, 44)
     np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-4)

@@ -83,7 +83,7 @@ def main() -> None:
     settings |= dict(pair.split("=", 1) for pair in args.set)
     place = {"output_dir": run, "ckpt_dir": run / "models", "validation_dir": run / "data" / "validation"}
     run_bundle("train", run / "log.txt", "denoiseg_3d", dataset_dir=run / "data" / "train", **place, **settings)
-    model = {"model_file": run / "models" / "model.pt", "output_dir": run / "evaluation"}
+    model = {"model_file": run / "models" / "model.pt", "output_dir": run / "evaluation", "spacing": SPACING}
     run_bundle("evaluate", run / "log.txt", "denoiseg_3d", dataset_dir=run / "data" / "test", **model)
 
     trained = json.loads((run / "settings.json").read_text())

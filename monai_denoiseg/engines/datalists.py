@@ -106,7 +106,7 @@ def typical_spacing(items: Sequence[Mapping[str, Any]], given: Sequence[float] |
     Returns:
         The median of each axis over the images that know theirs, or None if none does.
 
-    >>> typical_spacing([{"spacing": torch.tensor([2.0, 0.5, 0.5])}, {"spacing": torch.full((3,), math.nan)}])
+    >>> typical_spacing([{"spacing": torch.tensor([2.0, 0.5, 0.5])}, {"spacing": torch.full((3,), torch.nan)}])
     [2.0, 0.5, 0.5]
     """
     if given is not None:

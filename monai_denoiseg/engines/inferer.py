@@ -134,9 +134,6 @@ class DenoiSegInferer(Inferer):
             return [Tile(whole, whole, whole)]
         halo, multiple = list(network.receptive_radius), list(network.multiple)
         tta = self.tta if tta is None else tta
-        if tta:  # a quarter turn exchanges Y and X: a window must suit both
-            halo[-2:] = [max(halo[-2:])] * 2
-            multiple[-2:] = [math.lcm(*multiple[-2:])] * 2
         return list(tiles(size, tile, halo, multiple, reversible=tta))
 
     @torch.no_grad()

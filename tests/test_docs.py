@@ -78,10 +78,11 @@ def test_code_of_a_page(name: str, quick_start: Path, tmp_path: Path, monkeypatc
     run_page(DOCS / f"{name}.md", tmp_path, monkeypatch)
 
 
-def test_code_of_the_bundle_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
+def test_code_of_the_bundle_page(bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("configs", "docs"):
-        shutil.copytree(BUNDLE / part, tmp_path / part)
-    run_page(BUNDLE / "docs" / "README.md", tmp_path, monkeypatch)
+        shutil.copytree(bundle_folder(bundle) / part, tmp_path / part)
+    run_page(bundle_folder(bundle) / "docs" / "README.md", tmp_path, monkeypatch)
     assert (tmp_path / "output" / "predictions" / "nuclei_0000_denoised.tif").is_file()
     assert (tmp_path / "output" / "evaluation" / "metrics.json").is_file()
 

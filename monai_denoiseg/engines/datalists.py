@@ -35,8 +35,8 @@ def training_data(
     """List the images to train and to validate on, checked before any work is done.
 
     Args:
-        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated,
-            written to ``output_dir/simulated``.
+        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated (in 3D 16
+            volumes, 4 of them annotated), written to ``output_dir/simulated``.
         output_dir: folder of the run.
         validation_dir: a second such folder; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
@@ -62,10 +62,10 @@ def training_data(
     {'train': 3, 'train_labelled': 1, 'validation': 3, 'validation_labelled': 2}
     """
     if str(dataset_dir) == SIMULATED:
-        size = {2: (128, 128), 3: (16, 96, 96)}[spatial_dims]
+        size, n_images, n_labelled = {2: ((128, 128), 60, 8), 3: ((16, 96, 96), 16, 4)}[spatial_dims]
         dataset_dir = Path(output_dir) / SIMULATED
         if is_main_process():
-            write_simulated(dataset_dir, n_images=60, n_labelled=8, shape=size, seed=seed)
+            write_simulated(dataset_dir, n_images=n_images, n_labelled=n_labelled, shape=size, seed=seed)
         of_all_processes(None)  # wait for the one that writes
     items = folder_datalist(dataset_dir, axes=axes, spatial_dims=spatial_dims)
     if validation_dir is None:

@@ -87,12 +87,10 @@ def test_shared_settings_agree_with_the_training(name: str) -> None:
     }
 
 
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
 @pytest.mark.parametrize("name", ["train", "inference", "evaluate"])
-def test_every_user_key_is_documented(name: str) -> None:
-    readme = BUNDLE / "docs" / "README.md"
-    if not readme.is_file():
-        pytest.skip("no docs/README.md yet")
-    text = readme.read_text("utf-8")
+def test_every_user_key_is_documented(name: str, bundle: str) -> None:
+    text = (BUNDLES / bundle / "docs" / "README.md").read_text("utf-8")
     assert sorted(key for key in user_keys(name) if f"`{key}`" not in text) == []
 
 

@@ -32,19 +32,19 @@ def test_a_validation_folder_of_its_own(tmp_path: Path) -> None:
     assert count_data(**parts) == {"train": 3, "train_labelled": 1, "validation": 2, "validation_labelled": 2}
 
 
-@pytest.mark.parametrize(("spatial_dims", "shape"), [(2, (128, 128)), (3, (16, 96, 96))])
+@pytest.mark.parametrize(("spatial_dims", "shape", "counts"), [(2, (128, 128), (60, 8)), (3, (16, 96, 96), (16, 4))])
 def test_simulated_data_without_a_folder(
-    tmp_path: Path, spatial_dims: int, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, spatial_dims: int, shape: tuple[int, ...], counts: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {}
 
     def small(folder: Path, **options: Any) -> Path:
         asked.update(options)
-        return write_simulated(folder, **options | {"n_images": 10, "shape": (8,) * spatial_dims})
+        return write_simulated(folder, **options | {"n_images": 10, "n_labelled": 4, "shape": (8,) * spatial_dims})
 
     monkeypatch.setattr("monai_denoiseg.engines.datalists.write_simulated", small)
     parts = training_data("simulated", tmp_path, spatial_dims=spatial_dims, seed=4)
-    assert (asked["shape"], asked["n_images"], asked["n_labelled"], asked["seed"]) == (shape, 60, 8, 4)
+    assert (asked["shape"], asked["n_images"], asked["n_labelled"], asked["seed"]) == (shape, *counts, 4)
     assert sum(map(len, parts.values())) == 10
     assert parts["training"][0]["image"].startswith(str(tmp_path / "simulated"))
 

@@ -35,7 +35,7 @@ def training_data(
     """List the images to train and to validate on, checked before any work is done.
 
     Args:
-        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated (in 3D 16
+        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated (3D: 16
             volumes, 4 of them annotated), written to ``output_dir/simulated``.
         output_dir: folder of the run.
         validation_dir: a second such folder; None takes a part of ``dataset_dir``.

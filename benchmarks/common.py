@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +45,36 @@ def record(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:
     return path
 
 
-def run_bundle(config: str, log: Path, bundle: str = "denoiseg_2d", **overrides: Any) -> None:
+def run_bundle(
+    config: str,
+    log: Path,
+    bundle: str = "denoiseg_2d",
+    overlays: Sequence[str] = (),
+    threads: int | None = None,
+    **overrides: Any,
+) -> None:
     """Run a configuration of a bundle as a user does, in a process of its own.
+
+    Args:
+        config: name of the configuration without ``.json``.
+        log: file to which the output of the process is appended.
+        bundle: name of the bundle.
+        overlays: names of configurations laid over it, in this order.
+        threads: threads of the process (``OMP_NUM_THREADS``); as the environment says if absent.
+        overrides: keys of the configuration and their values.
 
     Raises:
         RuntimeError: with the end of the log when it fails.
     """
+    files = [str(bundle_folder(bundle) / "configs" / f"{name}.json") for name in (config, *overlays)]
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
-    command += ["--config_file", str(bundle_folder(bundle) / "configs" / f"{config}.json")]
+    command += ["--config_file", files[0] if len(files) == 1 else str(files)]
     for key, value in overrides.items():
         command += [f"--{key}", str(value)]
+    env = {**os.environ, **({} if threads is None else {"OMP_NUM_THREADS": str(threads)})}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
-        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False).returncode
+        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False, env=env).returncode
     if code:
-        raise RuntimeError(f"{config} failed ({code}), the end of {log}:\n" + "\n".join(log.read_text().splitlines()[-5:]))
+        names = " + ".join((config, *overlays))
+        raise RuntimeError(f"{names} failed ({code}), the end of {log}:\n" + "\n".join(log.read_text().splitlines()[-5:]))

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from monai_denoiseg.workflow import BUNDLES, RUNS, run_bundle
+from monai_denoiseg.workflow import BUNDLES, RUNS, methods, run_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     for task, config in RUNS.items():
         sub = commands.add_parser(task, help=f"run a bundle's {config}.json; every key of it is an option (--key value)")
         sub.add_argument("--bundle", default="denoiseg_2d", choices=BUNDLES)
+        sub.add_argument("--method", metavar="NAME", help=f"one of {', '.join(methods(task))}; without it DenoiSeg")
     simulate = commands.add_parser("simulate", help="write a simulated data set")
     simulate.add_argument("folder")
     simulate.add_argument("--n_images", type=int, default=60)
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
     if arguments.command in RUNS:
-        run_bundle(arguments.command, arguments.bundle, **parse_overrides(rest))
+        run_bundle(arguments.command, arguments.bundle, arguments.method, **parse_overrides(rest))
     elif arguments.command == "simulate":
         from monai_denoiseg.data import write_simulated
 

@@ -145,6 +145,7 @@ class PatchCollate:
         label_keys: those of ``keys`` that are labels.
         transform: applied to each cut item (a dictionary), before stacking.
         extra_keys: further tensors, numbers or truth values to stack as they are, where the items have them.
+        label_channels: channels of a label, for the items without one.
         tries: further places to try for annotated voxels; 0 takes the first place, whatever it holds.
 
     Raises:
@@ -160,11 +161,12 @@ class PatchCollate:
     def __init__(
         self,
         patch_size: Sequence[int],
-        keys: Sequence[str] = ("image", "label"),
+        keys: Sequence[str] = ("image", "label", "target"),
         label_keys: Sequence[str] = ("label",),
         transform: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
         extra_keys: Sequence[str] = ("labelled", "intensity", "spacing"),
         tries: int = 10,
+        label_channels: int = 1,
     ) -> None:
         self.patch_size = tuple(check_int("patch_size", int(size), 1) for size in patch_size)
         self.keys = tuple(keys)
@@ -172,6 +174,7 @@ class PatchCollate:
         self.transform = transform
         self.extra_keys = tuple(extra_keys)
         self.tries = check_int("tries", tries, 0)
+        self.label_channels = check_int("label_channels", label_channels, 1)
         self.annotated = AnnotatedVoxels()
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
@@ -203,8 +206,10 @@ class PatchCollate:
                 if whole.shape[1:] != shape:
                     raise ValueError(f"{key!r} has shape {tuple(whole.shape)}, but the image of its item {tuple(image.shape)}")
                 patch[key] = self._pad(whole[window], whole, is_label) if too_small else whole[window]
+                if is_label and len(whole) < self.label_channels:  # the one channel of an image without label
+                    patch[key] = patch[key].expand(self.label_channels, *self.patch_size)
             elif is_label:
-                patch[key] = torch.full((1, *self.patch_size), IGNORE, dtype=torch.int32)
+                patch[key] = torch.full((self.label_channels, *self.patch_size), IGNORE, dtype=torch.int32)
         patch.update((key, item[key]) for key in self.extra_keys if key in item)
         return patch
 

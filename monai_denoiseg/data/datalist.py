@@ -24,6 +24,7 @@ def folder_datalist(
     clean: str = "clean",
     axes: str | None = None,
     spatial_dims: int | None = None,
+    target: str | None = None,
 ) -> list[Item]:
     """List the images of a folder with the labels and clean references that exist, paired by file stem.
 
@@ -39,9 +40,11 @@ def folder_datalist(
         axes: axes of TIFF and other images, see :class:`FileReader`.
         spatial_dims: spatial axes of an image, 2 or 3; what other axes mean follows from it, see
             :func:`~monai_denoiseg.data.axes.arrange`. ``None``: what the files suggest, and none holds several images.
+        target: subfolder of the images a denoiser is to give back (clean, or a second noisy one of the same scene); every image
+            needs one. ``None``: no targets.
 
     Returns:
-        Items ``{"image": path, "label": path?, "clean": path?, "frame": int?}`` sorted by stem and frame.
+        Items ``{"image": path, "label": path?, "clean": path?, "target": path?, "frame": int?}`` sorted by stem and frame.
 
     Raises:
         FileNotFoundError: when the folder is missing or holds no image.
@@ -61,24 +64,30 @@ def folder_datalist(
     labels_dir = root / labels
     if labels == "labels" and not labels_dir.is_dir():
         labels_dir = root / "masks"
-    for name, default in ((labels, "labels"), (clean, "clean")):
-        if name != default:
+    for name, default in ((labels, "labels"), (clean, "clean"), (target, None)):
+        if name != default and name is not None:
             _existing_folder(root / name)  # a folder that was asked for by name must be there
     image_files = _files_by_stem(images_dir)
     if not image_files:
         raise FileNotFoundError(_nothing_found(images_dir))
     items: dict[str, Item] = {stem: {"image": str(path)} for stem, path in image_files.items()}
-    for key, folder in (("label", labels_dir), ("clean", root / clean)):
+    folders = {"label": labels_dir, "clean": root / clean} | ({"target": root / target} if target else {})
+    for key, folder in folders.items():
         for stem, path in (_files_by_stem(folder) if folder.is_dir() else {}).items():
             if stem not in items:
                 raise ValueError(f"{key} {path} has no image: there is no {stem!r} in {images_dir} (files are paired by stem)")
             items[stem][key] = str(path)
+    lacking = [item["image"] for item in items.values() if target and "target" not in item]
+    if lacking:
+        raise ValueError(
+            f"{len(lacking)} images have no target in {root / str(target)}, the first is {lacking[0]} (files are paired by stem)"
+        )
     return [item for stem in sorted(items) for item in _one_for_each_frame(items[stem], axes, spatial_dims)]
 
 
 def _one_for_each_frame(item: Item, axes: str | None, spatial_dims: int | None) -> list[Item]:
     """Check that the files of an item fit, and make an item of each of their frames."""
-    others = [key for key in ("label", "clean") if key in item]
+    others = [key for key in ("label", "clean", "target") if key in item]
     if not others and spatial_dims is None:
         return [item]
     layout = image_layout(item["image"], axes, spatial_dims)

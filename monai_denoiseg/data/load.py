@@ -30,7 +30,7 @@ class LoadItemd(MapTransform):
     Args:
         image_key: key of the image; must be in every item.
         label_key: key of the labels.
-        other_keys: keys of further images of the same shape, such as the clean reference.
+        other_keys: keys of further images of the same shape, such as the clean reference and the training target.
         axes: axes of TIFF and other images, see :class:`FileReader`. A label without channel axis uses them without the channel.
         ignore_value: stored label value that means "not annotated", see :func:`label_to_int`.
         channels: channels every image must have, ``None`` for any.
@@ -60,7 +60,7 @@ class LoadItemd(MapTransform):
         self,
         image_key: str = "image",
         label_key: str = "label",
-        other_keys: Sequence[str] = ("clean",),
+        other_keys: Sequence[str] = ("clean", "target"),
         axes: str | None = None,
         ignore_value: int | None = None,
         channels: int | None = None,

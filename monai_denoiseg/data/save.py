@@ -40,6 +40,7 @@ class SavePredictiond(Transform):
         output_dir: folder for the files; it is made.
         suffixes: file suffix by item key, e.g. ``{"instances": "instances", "denoised": "denoised"}``.
         image_key: the image whose geometry and file name is used, a MetaTensor.
+        optional: those of ``suffixes`` an item may lack: what its network does not give.
         label_keys: keys stored as unsigned integers (16 bit, or 32 where needed); the others are stored as float32.
 
     Raises:
@@ -60,9 +61,10 @@ class SavePredictiond(Transform):
         suffixes: Mapping[str, str],
         image_key: str = "image",
         label_keys: Sequence[str] = ("instances",),
+        optional: Sequence[str] = (),
     ) -> None:
         self.output_dir, self.suffixes = Path(output_dir), dict(suffixes)
-        self.image_key, self.label_keys = image_key, frozenset(label_keys)
+        self.image_key, self.label_keys, self.optional = image_key, frozenset(label_keys), frozenset(optional)
         self._written: dict[Path, str] = {}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -75,6 +77,8 @@ class SavePredictiond(Transform):
         nifti = suffix in NIFTI_SUFFIXES
         ready: dict[Path, np.ndarray] = {}
         for key, name in self.suffixes.items():
+            if key in self.optional and key not in item:
+                continue
             target = self.output_dir / f"{stem}_{name}{'.nii.gz' if nifti else '.tif'}"
             if self._written.setdefault(target, source) != source:
                 both = f"{source} and {self._written[target]}"

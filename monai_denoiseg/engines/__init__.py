@@ -5,6 +5,7 @@ from .bundle import (
     bundle_root,
     calibrate,
     check_keys,
+    decision_overlap,
     decision_threshold,
     explain_errors,
     first_cause,
@@ -16,6 +17,7 @@ from .evaluator import DenoiSegEvaluator
 from .inferer import DenoiSegInferer, Tile, tiles
 from .precision import Precision, cpu_gains_from_bf16
 from .predictor import FilePredictor
+from .stages import DenoiseImaged, first_stage, joined_network, load_network, start_network
 from .streaming import StreamingPredictor
 from .trainer import DenoiSegTrainer, average_parts
 
@@ -24,6 +26,7 @@ __all__ = [
     "DenoiSegEvaluator",
     "DenoiSegInferer",
     "DenoiSegTrainer",
+    "DenoiseImaged",
     "FilePredictor",
     "Precision",
     "StreamingPredictor",
@@ -34,11 +37,16 @@ __all__ = [
     "check_keys",
     "count_data",
     "cpu_gains_from_bf16",
+    "decision_overlap",
     "decision_threshold",
     "explain_errors",
     "first_cause",
+    "first_stage",
+    "joined_network",
     "labelled_flags",
+    "load_network",
     "load_weights",
+    "start_network",
     "tiles",
     "training_data",
     "typical_spacing",

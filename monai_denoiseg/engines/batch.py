@@ -16,7 +16,8 @@ class BlindSpotBatch(PrepareBatch):
     """Move a batch to the device and hide its blind spots there, all at once.
 
     A batch that already carries ``image_hidden`` and ``image_mask`` (:class:`~monai_denoiseg.transforms.FixedBlindSpotd`, for
-    validation) keeps them.
+    validation) keeps them. A batch with a ``target`` image (supervised, Noise2Noise) hides nothing: the whole image is compared
+    with its target.
 
     Args:
         blind_spot: callable that takes ``(B, C, ...)`` and returns the hidden batch and its mask
@@ -38,14 +39,14 @@ class BlindSpotBatch(PrepareBatch):
         """Prepare a batch.
 
         Args:
-            batchdata: ``image`` ``(B, C, ...)``, ``label`` ``(B, 1, ...)`` and, for image-wise normalisation, ``intensity`` ``(B,
-                2, C)``.
+            batchdata: ``image`` ``(B, C, ...)``, ``label`` ``(B, 1, ...)``, perhaps ``target`` ``(B, C, ...)`` and, for
+                image-wise normalisation, ``intensity`` ``(B, 2, C)``.
             device: where to move them.
             non_blocking: see ``torch.Tensor.to``.
 
         Returns:
-            Network input, target (``image``, ``mask``, ``label``, and ``unit``: the scale of ``intensity``), no positional and
-            the keyword arguments of the network.
+            Network input, target (``image``, ``mask``, ``label``, perhaps ``target``, and ``unit``: the scale of
+            ``intensity``), no positional and the keyword arguments of the network.
         """
 
         def move(key: str) -> Tensor:
@@ -54,12 +55,16 @@ class BlindSpotBatch(PrepareBatch):
             return value.to(device, non_blocking=non_blocking)
 
         image = move("image")
-        if "image_hidden" in batchdata:
+        if "target" in batchdata:
+            hidden, mask = image, torch.ones_like(image, dtype=torch.bool)
+        elif "image_hidden" in batchdata:
             hidden, mask = move("image_hidden"), move("image_mask")
         else:
             hidden, mask = self.blind_spot(image)
         kwargs = {"intensity": move("intensity")} if "intensity" in batchdata else {}
         target = {"image": image, "mask": mask, "label": move("label")}
+        if "target" in batchdata:
+            target["target"] = move("target")
         if "intensity" in kwargs:
             target["unit"] = kwargs["intensity"][:, 1]
         return hidden, target, (), kwargs

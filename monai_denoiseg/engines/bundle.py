@@ -231,6 +231,22 @@ def decision_threshold(network: Any, threshold: float | None = None, metric: str
     return round(float(network.threshold[METRICS.index(metric)]), 4) if threshold is None else float(threshold)
 
 
+def decision_overlap(network: Any, overlap: float | None = None, metric: str = "ap") -> float:
+    """The overlap above which StarDist's non-maximum suppression drops an object: the user's, or the one found in training.
+
+    Args:
+        network: a :class:`~monai_denoiseg.networks.DenoiSegNet` with its weights.
+        overlap: the user's, or None.
+        metric: ``"ap"`` or ``"seg"``: which of the stored ones.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> decision_overlap(DenoiSegNet(2, depth=1, features=4)), decision_overlap(None, 0.3)
+    (0.4, 0.3)
+    """
+    check_option("threshold_for", metric, METRICS)
+    return round(float(network.overlap[METRICS.index(metric)]), 4) if overlap is None else float(overlap)
+
+
 def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str, float]:
     """Reload the best network and search its thresholds once more, as inference will run it, then save it.
 

@@ -28,6 +28,8 @@ def training_data(
     validation_dir: str | Path | None = None,
     validation_fraction: float = 0.15,
     n_labels: int | None = None,
+    labels: bool = True,
+    target: str | None = None,
     axes: str | None = None,
     spatial_dims: int = 2,
     seed: int = 0,
@@ -42,6 +44,8 @@ def training_data(
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
             labelled training images are validated on too, with a warning: better a threshold from them than none.
         n_labels: hide all training labels but this many (for experiments); None keeps all.
+        labels: False leaves out all labels (after the split, which so is the same as with them): only denoising is trained.
+        target: subfolder of target images, see :func:`~monai_denoiseg.data.folder_datalist`.
         axes: axes of TIFF images, see :class:`~monai_denoiseg.data.TiffReader`.
         spatial_dims: of the simulated images.
         seed: of split, choice and simulation.
@@ -67,11 +71,13 @@ def training_data(
         if is_main_process():
             write_simulated(dataset_dir, n_images=n_images, n_labelled=n_labelled, shape=size, seed=seed)
         of_all_processes(None)  # wait for the one that writes
-    items = folder_datalist(dataset_dir, axes=axes, spatial_dims=spatial_dims)
+    items = folder_datalist(dataset_dir, axes=axes, spatial_dims=spatial_dims, target=target)
     if validation_dir is None:
         training, validation = split_datalist(items, validation_fraction, seed)
     else:
-        training, validation = items, folder_datalist(validation_dir, axes=axes, spatial_dims=spatial_dims)
+        training, validation = items, folder_datalist(validation_dir, axes=axes, spatial_dims=spatial_dims, target=target)
+    if not labels:
+        training, validation = _without_labels(training), _without_labels(validation)
     if n_labels is not None:
         if check_int("n_labels", n_labels, 0) > count_labelled(training):
             raise ValueError(f"`n_labels` is {n_labels}, but only {count_labelled(training)} training images are labelled")
@@ -80,6 +86,10 @@ def training_data(
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
     return {"training": training, "validation": validation}
+
+
+def _without_labels(items: list[Item]) -> list[Item]:
+    return [{key: value for key, value in item.items() if key != "label"} for item in items]
 
 
 def _with_labels(validation: list[Item], training: list[Item]) -> list[Item]:

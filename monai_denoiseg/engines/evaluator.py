@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from monai.engines import PrepareBatch, SupervisedEvaluator
 from monai.engines.utils import IterationEvents
-from torch import Tensor, nn
+from torch import nn
 
 from ..losses import DenoiSegLoss
 from .precision import Precision
@@ -79,21 +79,13 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         image = targets["image"]
         self.state.output = {"image": image, "label": targets["label"]}
         with self.mode(self.network), self.precision.autocast(self.network, image):
+            network: Any = getattr(self.network, "module", self.network)
             if "intensity" not in kwargs:
-                network: Any = getattr(self.network, "module", self.network)
                 kwargs["intensity"] = network.intensity(image)
             self.state.output["pred"] = self.inferer(self.precision.layout(image), self.network, *args, **kwargs)
             if self.loss_function is not None:
                 blind = self.inferer.predict(self.precision.layout(hidden), self.network, *args, **kwargs)
-                self.state.parts = self.loss_function(_logits(blind, self.network), targets)
+                self.state.parts = self.loss_function(network.logits(blind), targets)
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return self.state.output  # type: ignore[no-any-return]  # a list after decollation
-
-
-def _logits(prediction: Tensor, network: Any) -> Tensor:
-    """Bring probabilities back to what the loss takes: logits, as the network gives them in training mode."""
-    weights = getattr(network, "module", network).class_weights
-    classes, axes = len(weights), [1] * (prediction.dim() - 2)
-    logits = prediction[:, :classes].clamp_min(1e-8).log() + weights.log().reshape(1, -1, *axes)
-    return torch.cat([logits, prediction[:, classes:]], 1)

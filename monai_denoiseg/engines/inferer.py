@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
 from ..checks import check_int, per_axis
-from ..transforms import n_orientations, orient, orient_inverse
+from ..transforms import n_orientations, orient, orient_inverse, ray_permutation
 
 
 class Tile(NamedTuple):
@@ -75,7 +76,8 @@ class DenoiSegInferer(Inferer):
         tile_size: edge of the tiles in voxels, or one an axis; None predicts the whole image at once. Tiled and untiled
             prediction agree within float tolerance (see :func:`tiles`), with and without ``tta``.
         tta: average the predictions of all flips and 90-degree rotations (8 in 2D; 16 in 3D, in-plane rotations only). A network
-            made for pixels that are not square (other strides or kernels along Y than along X) is flipped only.
+            made for pixels that are not square (other strides or kernels along Y than along X) is flipped only. Distances of a
+            StarDist head are averaged over the orientations that map its rays onto each other.
         output_device: where the whole result is gathered; None: where the input is.
 
     Raises:
@@ -110,7 +112,8 @@ class DenoiSegInferer(Inferer):
             intensity: ``(B, 2, C)``; by default the network takes it from ``inputs``.
 
         Returns:
-            ``(B, K + C, [D,] H, W)`` float32: class probabilities, then denoised channels in raw intensities.
+            ``(B, K + C, [D,] H, W)`` float32: class probabilities (object probability and distances), then denoised
+            channels in raw intensities, see :meth:`~monai_denoiseg.networks.DenoiSegNet.activate`.
         """
         return self._predict(inputs, network, intensity, self.tta)
 
@@ -155,12 +158,22 @@ class DenoiSegInferer(Inferer):
         if not (self.tta if tta is None else tta):
             return self._run(window, network, intensity)
         spatial = window.dim() - 2
-        count = n_orientations(spatial, square=_square(network))
+        count = n_orientations(spatial, square=network.square())
+        rays = range(1, network.n_classes) if network.head == "stardist" else range(0)
         total: Any = 0
+        measured = 0  # orientations that tell the distances along the network's own rays
         for k in range(count):
-            turned = self._run(orient(window, k, spatial).contiguous(), network, intensity)
-            total = total + orient_inverse(turned, k, spatial)
-        return total / count  # type: ignore[no-any-return]
+            turned = orient_inverse(self._run(orient(window, k, spatial).contiguous(), network, intensity), k, spatial)
+            if rays:
+                order = ray_permutation(network.rays.cpu().numpy(), k, spatial)
+                distances = torch.zeros_like(turned[:, rays]) if order is None else turned[:, 1:][:, np.argsort(order)]
+                turned = torch.cat([turned[:, :1], distances, turned[:, network.n_classes :]], 1)
+                measured += order is not None
+            total = total + turned
+        total = total / count
+        if rays:
+            total[:, rays] *= count / measured
+        return total  # type: ignore[no-any-return]
 
     def _predict(self, inputs: Tensor, network: Any, intensity: Tensor | None, tta: bool) -> Tensor:
         network = getattr(network, "module", network)
@@ -179,13 +192,5 @@ class DenoiSegInferer(Inferer):
         return result
 
     def _run(self, inputs: Tensor, network: Any, intensity: Tensor) -> Tensor:
-        output = network(inputs, intensity)
-        classes = network.n_classes
-        output = torch.cat([output[:, :classes].softmax(1), output[:, classes:]], 1)
+        output: Tensor = network.activate(network(inputs, intensity))
         return output if self.output_device is None else output.to(self.output_device)
-
-
-def _square(network: Any) -> bool:
-    """Whether the network treats Y and X alike, so that a quarter turn makes sense to it."""
-    axes = zip(*network.unet.strides, strict=True), zip(*network.unet.kernels, strict=True)
-    return all(len(set(list(values)[-2:])) == 1 for values in axes)

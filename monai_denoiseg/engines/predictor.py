@@ -107,6 +107,8 @@ class FilePredictor(Evaluator):
     def _is_streamed(self, path: str) -> bool:
         if self.stream_when != "auto":
             return self.stream_when == "always"
+        if getattr(self.network, "head", "classes") == "stardist":
+            return False  # its objects are sorted over the whole image
         if not can_stream(path):
             return False
         if is_zarr(path):

@@ -98,7 +98,8 @@ class StreamJob:
                 batch = self.owner.precision.layout(batch)
                 output = self.owner.inferer.predict_window(batch, self.network, intensity)[(0, slice(None), *tile.inner)]
             result = output.float().cpu().numpy()
-            self._sink("denoised").write(frame, tile.core, result[kinds:])
+            if "denoised" in self.targets:
+                self._sink("denoised").write(frame, tile.core, result[kinds:])
             if "probabilities" in self.targets:
                 self._sink("probabilities").write(frame, tile.core, result[:kinds])
             if "classes" in self.targets:

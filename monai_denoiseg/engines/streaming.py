@@ -127,6 +127,11 @@ class StreamingPredictor:
             RuntimeError: when another program is working on the same output.
             ValueError: when the file cannot be read this way, or its channels or values do not suit the network.
         """
+        if getattr(self.network, "head", "classes") == "stardist":
+            raise ValueError(
+                f"{path}: a StarDist network cannot be streamed, its objects are sorted over the whole image; "
+                "pass --stream never, and one file a frame"
+            )
         with self.open(path) as image:
             if image.channels != self.network.in_channels:
                 raise ValueError(
@@ -168,7 +173,8 @@ class StreamingPredictor:
         form = self.output_format
         form = ("ome-zarr" if is_zarr(path) else "tiff") if form == "auto" else form
         found = bool(self.network.n_classes)
-        wanted = (True, found and not self.semantic, found and self.semantic, found and self.save_probabilities)
+        denoised, probabilities = getattr(self.network, "denoises", True), found and self.save_probabilities
+        wanted = (denoised, found and not self.semantic, found and self.semantic, probabilities)
         kinds = [kind for kind, yes in zip(KINDS, wanted, strict=True) if yes]
         return {kind: self.output_dir / f"{output_stem(path)}_{kind}{SUFFIXES[form]}" for kind in kinds}
 

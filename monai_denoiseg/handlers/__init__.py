@@ -6,6 +6,7 @@ from .dice_score import DiceScore, score_columns, validation_score
 from .evaluation import EvaluationWriter
 from .files import is_main_process, save_atomically, set_aside
 from .labels import known_spacing, predicted_labels
+from .noise_check import check_noise
 from .panels import ImagePanels, prediction_arrays
 from .run_record import RunRecord, versions
 from .threshold_search import ThresholdSearch
@@ -21,6 +22,7 @@ __all__ = [
     "LastCheckpoint",
     "RunRecord",
     "ThresholdSearch",
+    "check_noise",
     "is_main_process",
     "known_spacing",
     "predicted_labels",

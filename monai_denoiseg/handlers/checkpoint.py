@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,9 @@ from .files import is_main_process, of_all_processes, save_atomically, set_aside
 logger = logging.getLogger(__name__)
 
 
-def selection_score(metrics: Mapping[str, float], metric: str = "ap") -> tuple[str, float]:
+def selection_score(
+    metrics: Mapping[str, float], metric: str = "ap", losses: Sequence[str] = ("denoising", "loss")
+) -> tuple[str, float]:
     """The number by which validations are compared, larger is better.
 
     The rule: the segmentation score if there are labelled validation images, else the denoising loss (negative), else the joint
@@ -29,6 +31,7 @@ def selection_score(metrics: Mapping[str, float], metric: str = "ap") -> tuple[s
     Args:
         metrics: ``state.metrics`` of the evaluator.
         metric: name of the segmentation score: ``"ap"`` for instances, ``"dice"`` for semantic classes.
+        losses: where that was not measured, the first of these that was.
 
     Returns:
         Name and value.
@@ -41,7 +44,7 @@ def selection_score(metrics: Mapping[str, float], metric: str = "ap") -> tuple[s
     """
     if math.isfinite(metrics.get(metric, math.nan)):
         return metric, metrics[metric]
-    for name in ("denoising", "loss"):
+    for name in losses:
         if name in metrics:
             return name, -metrics[name]
     raise KeyError(
@@ -94,6 +97,7 @@ class BestCheckpoint:
     def __init__(self, path: str | Path, network: nn.Module, tolerance: float = 0.0, metric: str | None = None) -> None:
         self.path, self.network = Path(path), getattr(network, "module", network)
         self.metric = metric or ("dice" if getattr(self.network, "classes", None) else "ap")
+        self.losses = ("denoising", "loss") if getattr(self.network, "denoises", True) else ("loss",)
         self.tolerance = check_range("ap_tolerance", tolerance, 0, 1)
         self.best: Best | None = None
 
@@ -107,7 +111,7 @@ class BestCheckpoint:
         Args:
             metrics: ``state.metrics`` of the evaluator.
         """
-        name, score = selection_score(metrics, self.metric)
+        name, score = selection_score(metrics, self.metric, self.losses)
         new = Best(name, score, score, metrics.get("denoising", math.inf))
         if self.best is not None and self.best.name == name:
             top = max((t for t in (self.best.top, score) if not math.isnan(t)), default=math.nan)

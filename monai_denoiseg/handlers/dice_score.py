@@ -113,4 +113,6 @@ def score_columns(network: nn.Module) -> list[str]:
     ['dice', 'dice_liver']
     """
     unwrapped: Any = getattr(network, "module", network)
+    if not unwrapped.n_classes:
+        return []
     return dice_names(unwrapped.classes) if unwrapped.classes else ["ap", "seg", "threshold"]

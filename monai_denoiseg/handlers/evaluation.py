@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import operator
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,14 +15,17 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from ..constants import CLASSES
-from ..metrics import ClassDice, InstanceMetric, psnr, scale_invariant_psnr, ssim
+from ..checks import check_option
+from ..metrics import ClassDice, InstanceMetric, psnr, residual_figures, scale_invariant_psnr, ssim
 from ..pictures import join_panels, panel_images, to_png_bytes
 from .labels import known_spacing, predicted_labels
-from .panels import prediction_arrays
+from .panels import prediction_arrays, segmentation_channels
 
 RANKS = ("best", "median", "worst")
+HEADS = ("classes", "stardist", "none")
 DENOISING = {"psnr": psnr, "si_psnr": scale_invariant_psnr, "ssim": ssim}
+RESIDUAL = "residual_"
+_RANKED_BY = ("ap", "dice", "psnr", "n_predicted")
 
 
 class EvaluationWriter:
@@ -29,12 +33,15 @@ class EvaluationWriter:
 
     Where an image is labelled: AP, SEG, precision, recall and F1 of the instances, and Dice of objects against background; for
     semantic classes Dice of each and their mean. Where there is a clean reference: PSNR (paper definition), scale-invariant PSNR
-    and SSIM. Images are ranked by AP, else by Dice, else by PSNR.
+    and SSIM. Of what the denoiser removed, with or without reference: mean, standard deviation and correlation of neighbours
+    (``residual_mean``, ``residual_std``, ``residual_autocorrelation_y``, ...). Images are ranked by AP, else by Dice, else by
+    PSNR, else by number of objects, else by the correlation of what was removed. What the network does not do is not scored.
 
     Args:
         output_dir: folder for the files; it is made.
         items: the data list, in the order of the evaluation, for file names.
-        instances: callable ``(probabilities, threshold, spacing=...)`` that gives instances or classes.
+        instances: callable ``(segmentation channels, threshold, spacing=...)`` that gives instances or classes; not used where
+            ``head`` is ``"none"``.
         threshold: foreground threshold.
         iou_thresholds: IoU a match must exceed; AP is reported for each, the first is the main one.
         empty: see :class:`~monai_denoiseg.metrics.InstanceMetric`.
@@ -42,9 +49,12 @@ class EvaluationWriter:
         pictures: draw the best, the median and the worst image.
         keep: further entries for ``metrics.json``, such as the model file.
         classes: names of semantic classes (``network.classes``), background first; None (or empty) for instances.
+        head: ``"classes"``, ``"stardist"`` or ``"none"`` (denoising only), see ``network.head``.
+        n_classes: number of segmentation channels (``network.n_classes``); None finds it.
+        denoises: whether the network gives denoised channels (``network.denoises``).
 
     Raises:
-        ValueError: from the metric, for options out of range.
+        ValueError: for options out of range.
 
     Example:
         >>> from monai_denoiseg.transforms import ProbabilitiesToInstances
@@ -72,9 +82,13 @@ class EvaluationWriter:
         pictures: bool = True,
         keep: Mapping[str, Any] | None = None,
         classes: Sequence[str] | None = None,
+        head: str = "classes",
+        n_classes: int | None = None,
+        denoises: bool = True,
     ) -> None:
         self.output_dir, self.items, self.instances, self.threshold = Path(output_dir), items, instances, threshold
-        self.classes = list(classes or [])
+        self.classes, self.head = list(classes or []), check_option("head", head, HEADS)
+        self.n_classes, self.denoises = n_classes, denoises
         self.metric, self.dice = InstanceMetric(iou_thresholds, empty, reduction), ClassDice(self.classes)
         self.pictures, self.keep = pictures, dict(keep or {})
         self.rows: list[dict[str, Any]] = []
@@ -98,24 +112,40 @@ class EvaluationWriter:
 
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            prediction = output["pred"].float().cpu()
-            found = predicted_labels(self.instances, prediction[: len(self.classes or CLASSES)], self.threshold, item)
-            arrays = prediction_arrays(prediction, output["image"], found, self.classes, known_spacing(item))
             row: dict[str, Any] = {"image": image_name(self.items[len(self.rows)])}
-            row |= {} if self.classes else {"n_predicted": int(found.max())}
-            if "instances" in item:
-                truth = torch.as_tensor(item["instances"]).cpu()
-                row |= self._score(found, truth)
-                arrays["truth"] = np.asarray(truth[0])
-            if "clean" in item:
-                arrays["clean"] = np.asarray(torch.as_tensor(item["clean"]).float().cpu())
-                for name, score in DENOISING.items():
-                    row[name] = float(score(arrays["denoised"], arrays["clean"]))
-                row["psnr_input"] = float(psnr(arrays["input"], arrays["clean"]))
+            arrays = self._segmentation(item, output, row)
+            if self.denoises:
+                self._denoising(item, arrays, row)
             self.rows.append(row)
             if self.pictures:
                 # Which image is the median is known at the end only: until then they wait on disk, not in memory.
                 np.savez(self._waiting_room() / f"{len(self.rows) - 1}.npz", **arrays)  # type: ignore[arg-type]
+
+    def _segmentation(self, item: Mapping[str, Any], output: Mapping[str, Any], row: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Score the labels of an image into its row; return its arrays for the pictures."""
+        prediction, image, found = output["pred"].float().cpu(), output["image"], None
+        channels = segmentation_channels(prediction, image, self.classes, self.head, self.n_classes, self.denoises)
+        if channels:
+            found = predicted_labels(self.instances, prediction[:channels], self.threshold, item)
+            row |= {} if self.classes else {"n_predicted": int(found.max())}
+        layout: dict[str, Any] = {"head": self.head, "n_classes": channels, "denoises": self.denoises}
+        arrays = prediction_arrays(prediction, image, found, self.classes, known_spacing(item), **layout)
+        if found is not None and "instances" in item:
+            truth = torch.as_tensor(item["instances"]).cpu()
+            row |= self._score(found, truth)
+            arrays["truth"] = np.asarray(truth[0])
+        return arrays
+
+    def _denoising(self, item: Mapping[str, Any], arrays: dict[str, np.ndarray], row: dict[str, Any]) -> None:
+        """Score the denoised image into the row; add the clean reference, if any, to the arrays."""
+        if "clean" in item:
+            arrays["clean"] = np.asarray(torch.as_tensor(item["clean"]).float().cpu())
+            for name, score in DENOISING.items():
+                row[name] = float(score(arrays["denoised"], arrays["clean"]))
+            row["psnr_input"] = float(psnr(arrays["input"], arrays["clean"]))
+        removed = residual_figures(arrays["input"], arrays["denoised"])
+        row |= {f"{RESIDUAL}mean": removed.mean, f"{RESIDUAL}std": removed.spread}
+        row |= {f"{RESIDUAL}autocorrelation_{axis.lower()}": value for axis, value in removed.autocorrelation.items()}
 
     def _score(self, found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
         self.dice(y_pred=[found], y=[truth])
@@ -124,17 +154,24 @@ class EvaluationWriter:
         self.metric(y_pred=[found], y=[truth])
         return self.metric.rows()[-1] | self.dice.rows()[-1]
 
+    def _about(self) -> dict[str, Any]:
+        """What the figures are of, as far as it is not the usual."""
+        about: dict[str, Any] = {"threshold": self.threshold, "reduction": self.metric.reduction}
+        if self.classes or self.head == "none":
+            about = {"classes": self.classes} if self.classes else {}
+        about |= {"head": self.head} if self.head != "classes" else {}
+        return about if self.denoises else about | {"denoises": False}
+
     def _finish(self, engine: Any) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        metrics: dict[str, Any] = {"threshold": self.threshold, "reduction": self.metric.reduction}
-        if self.classes:
-            metrics = {"classes": self.classes}
+        metrics = self._about()
         if any("ap" in row for row in self.rows):
             metrics |= self.metric.aggregate()  # type: ignore[arg-type]  # a dictionary, as no single value was asked for
         if any("dice" in row for row in self.rows):
             metrics |= self.dice.aggregate()
         metrics["n_images"] = len(self.rows)
-        for name in (*DENOISING, "psnr_input"):
+        residual = dict.fromkeys(key for row in self.rows for key in row if key.startswith(RESIDUAL))
+        for name in (*DENOISING, "psnr_input", *residual):
             values = [row[name] for row in self.rows if math.isfinite(row.get(name, math.nan))]
             if values:
                 metrics[name] = float(np.mean(values))
@@ -182,14 +219,21 @@ def image_name(item: Mapping[str, Any]) -> str:
 
 def _best_median_worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Rows to show; with fewer than three images each is shown once."""
-    for name in ("ap", "dice", "psnr", "n_predicted"):
-        scored = [i for i, row in enumerate(rows) if math.isfinite(row.get(name, math.nan))]
+    known: list[Callable[[Any], float]] = [operator.methodcaller("get", name, math.nan) for name in _RANKED_BY]
+    for rank_of in (*known, _uncorrelated):
+        scored = [i for i, row in enumerate(rows) if math.isfinite(rank_of(row))]
         if scored:
+            ranked = sorted(scored, key=lambda i: -rank_of(rows[i]))
             break
     else:  # nothing to rank by: the first, the middle and the last one
-        scored = list(range(len(rows)))
-    if not scored:
+        ranked = list(range(len(rows)))
+    if not ranked:
         return {}
-    ranked = sorted(scored, key=lambda i: -rows[i].get(name, 0))
     chosen = dict(zip(RANKS, (ranked[0], ranked[len(ranked) // 2], ranked[-1]), strict=True))
     return {rank: i for k, (rank, i) in enumerate(chosen.items()) if i not in list(chosen.values())[:k]}
+
+
+def _uncorrelated(row: Mapping[str, Any]) -> float:
+    """Higher the less neighbouring values of what was removed are correlated."""
+    values = [abs(value) for key, value in row.items() if key.startswith(f"{RESIDUAL}autocorrelation_")]
+    return -max(values, default=math.nan)

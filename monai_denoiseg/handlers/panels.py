@@ -17,43 +17,87 @@ from .files import is_main_process
 from .labels import known_spacing, predicted_labels
 
 
+def segmentation_channels(
+    prediction: Tensor,
+    image: Tensor,
+    classes: Sequence[str] | None = None,
+    head: str = "classes",
+    n_classes: int | None = None,
+    denoises: bool = True,
+) -> int:
+    """Count the channels of a prediction that come before the denoised ones.
+
+    Args:
+        prediction: ``(K + C, [D,] H, W)``, or ``(K, [D,] H, W)`` of a network that does not denoise.
+        image: noisy input ``(C, [D,] H, W)``.
+        classes: names of semantic classes; None (or empty) for instances.
+        head: ``"classes"``, ``"stardist"`` or ``"none"``, see ``network.head``.
+        n_classes: K, if known (``network.n_classes``).
+        denoises: whether there are denoised channels.
+
+    >>> import torch
+    >>> segmentation_channels(torch.zeros(34, 8, 8), torch.zeros(1, 8, 8), head="stardist")
+    33
+    """
+    if n_classes is not None:
+        return n_classes
+    if head == "none":
+        return 0
+    return len(prediction) - denoises * len(image) if head == "stardist" else len(classes or CLASSES)
+
+
 def prediction_arrays(
-    prediction: Tensor, image: Tensor, labels: Any, classes: Sequence[str] | None = None, spacing: Any = None
+    prediction: Tensor,
+    image: Tensor,
+    labels: Any,
+    classes: Sequence[str] | None = None,
+    spacing: Any = None,
+    *,
+    head: str = "classes",
+    n_classes: int | None = None,
+    denoises: bool = True,
 ) -> dict[str, np.ndarray]:
     """Name the parts of a prediction as the pictures and the report want them.
 
     Args:
-        prediction: ``(K + C, [D,] H, W)``: class probabilities, then denoised channels.
+        prediction: ``(K + C, [D,] H, W)``: segmentation channels, then denoised channels, if any.
         image: noisy input ``(C, [D,] H, W)``.
-        labels: predicted instances or classes ``(1, [D,] H, W)``.
-        classes: names of the K semantic classes; None (or empty) for instances, K being 3.
+        labels: predicted instances or classes ``(1, [D,] H, W)``; None without segmentation.
+        classes: names of the K semantic classes; None (or empty) for instances.
         spacing: voxel size along each axis, or None if unknown.
+        head: ``"classes"``, ``"stardist"`` (the first channel is the probability of an object, distances follow) or ``"none"``.
+        n_classes: K; None finds it, see `segmentation_channels`.
+        denoises: whether there are denoised channels.
 
     Returns:
-        ``input``, ``denoised``, ``probabilities``, ``instances`` (``classes`` if they are semantic; without channel) and, if
-        known, ``spacing`` as arrays.
+        ``input`` and what there is of ``denoised``, ``probabilities`` (one channel for StarDist), ``instances`` (``classes`` if
+        they are semantic; without channel) and ``spacing`` as arrays.
 
     >>> import torch
     >>> sorted(prediction_arrays(torch.zeros(4, 8, 8), torch.zeros(1, 8, 8), torch.zeros(1, 8, 8)))
     ['denoised', 'input', 'instances', 'probabilities']
+    >>> sorted(prediction_arrays(torch.zeros(1, 8, 8), torch.zeros(1, 8, 8), None, head="none"))
+    ['denoised', 'input']
     """
-    n_classes = len(classes or CLASSES)
-    arrays = {
-        "input": np.asarray(image.float().cpu()),
-        "denoised": np.asarray(prediction[n_classes:].float().cpu()),
-        "probabilities": np.asarray(prediction[:n_classes].float().cpu()),
-        "classes" if classes else "instances": np.asarray(labels)[0],
-    }
+    channels = segmentation_channels(prediction, image, classes, head, n_classes, denoises)
+    arrays = {"input": np.asarray(image.float().cpu())}
+    if denoises:
+        arrays["denoised"] = np.asarray(prediction[channels:].float().cpu())
+    if channels:
+        arrays["probabilities"] = np.asarray(prediction[: 1 if head == "stardist" else channels].float().cpu())
+        arrays["classes" if classes else "instances"] = np.asarray(labels)[0]
     return arrays if spacing is None else arrays | {"spacing": np.asarray(spacing, np.float32)}
 
 
 class ImagePanels:
-    """Draw input, denoised image, probabilities and instances (or classes) of the first image of each validation.
+    """Draw the first image of each validation: input, denoised image and what was removed, probabilities, instances or classes.
+
+    What the network does not do is left out: it says so with ``head`` and ``denoises``.
 
     Args:
         output_dir: folder for ``epoch_0010.png`` and so on.
         instances: callable ``(probabilities, threshold, spacing=...)`` that gives instances or classes.
-        network: the network, for its classes and its present threshold (a distributed wrapper is taken off).
+        network: the network, for its channels, classes and present threshold (a distributed wrapper is taken off).
         log_dir: TensorBoard folder that gets the picture too, or None.
 
     Example:
@@ -95,12 +139,25 @@ class ImagePanels:
         self._drawn = True
         output, batch = engine.state.output[0], engine.state.batch
         item = batch[0] if isinstance(batch, Sequence) else None
-        prediction, classes = output["pred"], self.network.classes
-        found = predicted_labels(self.instances, prediction[: self.network.n_classes], float(self.network.threshold[0]), item)
-        arrays = prediction_arrays(prediction, output["image"], found, classes, known_spacing(item))
+        arrays = self._arrays(output["pred"], output["image"], item)
         picture = join_panels(list(panel_images(arrays).values()))
         self.output_dir.mkdir(parents=True, exist_ok=True)
         (self.output_dir / f"epoch_{engine.state.epoch:04d}.png").write_bytes(to_png_bytes(picture))
         if self.log_dir is not None:
             self.writer = self.writer or SummaryWriter(str(self.log_dir))
             self.writer.add_image("validation", picture, engine.state.epoch, dataformats="HWC")
+
+    def _arrays(self, prediction: Tensor, image: Tensor, item: Any) -> dict[str, np.ndarray]:
+        network, channels, found = self.network, self.network.n_classes, None
+        if channels:
+            found = predicted_labels(self.instances, prediction[:channels], float(network.threshold[0]), item)
+        return prediction_arrays(
+            prediction,
+            image,
+            found,
+            network.classes,
+            known_spacing(item),
+            head=getattr(network, "head", "classes"),
+            n_classes=channels,
+            denoises=getattr(network, "denoises", True),
+        )

@@ -46,6 +46,7 @@ class RunRecord:
         settings: user-level settings by name.
         network: the network, for its number of parameters.
         data: number of images, e.g. ``{"train": 50, "train_labelled": 8}``.
+        noise: what :func:`check_noise` found, if it was asked.
 
     Example:
         >>> import tempfile
@@ -56,7 +57,15 @@ class RunRecord:
         2
     """
 
-    def __init__(self, path: str | Path, settings: Mapping[str, Any], network: nn.Module, data: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        settings: Mapping[str, Any],
+        network: nn.Module,
+        data: Mapping[str, int],
+        noise: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.noise = noise
         self.path, self.settings, self.data = Path(path), dict(settings), dict(data)
         self.n_parameters = sum(p.numel() for p in network.parameters())
         self._started, self._started_cpu = time.perf_counter(), time.process_time()
@@ -89,7 +98,7 @@ class RunRecord:
             "cpu_seconds": round(time.process_time() - self._started_cpu, 1),
             "n_parameters": self.n_parameters,
             "data": self.data,
-        }
+        } | ({} if self.noise is None else {"noise": dict(self.noise)})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps(record, indent=2))
 

@@ -11,7 +11,6 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from ..checks import check_range
-from ..constants import CLASSES
 from ..metrics import average_precision, seg_score
 from .files import of_all_processes
 from .labels import predicted_labels
@@ -25,6 +24,9 @@ GRID = (*(round(0.05 * i, 2) for i in range(2, 20)), 0.97, 0.98, 0.99)
 class ThresholdSearch:
     """Choose the threshold with the best mean AP, and the one with the best mean SEG, over the labelled images of a validation.
 
+    For a StarDist head (a rule with ``overlaps``: :class:`~monai_denoiseg.transforms.StarsToInstances`) each threshold is tried
+    with each overlap of the non-maximum suppression, which is stored as ``network.overlap``.
+
     Both are stored in the network (``network.threshold``, AP first), so they travel in ``model.pt``. Ties go to the higher
     threshold, as in DenoiSeg. ``state.metrics`` gets ``ap``, ``seg`` (each at its own best threshold) and ``threshold`` (the one
     for AP); without a labelled image AP and SEG are NaN and the threshold stays as it is.
@@ -33,7 +35,7 @@ class ThresholdSearch:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` (a distributed wrapper is taken off).
         instances: callable ``(probabilities, threshold, spacing=...) -> instances``, the very one inference uses
             (:class:`~monai_denoiseg.transforms.ProbabilitiesToInstances`).
-        thresholds: candidates in (0, 1).
+        thresholds: candidates in (0, 1); None takes those of the rule (its attribute ``thresholds``), else :data:`GRID`.
         truth_key: batch key of the true instances ``(1, [D,] H, W)``; items without it are not labelled.
 
     Raises:
@@ -53,14 +55,18 @@ class ThresholdSearch:
         self,
         network: nn.Module,
         instances: Callable[..., Any],
-        thresholds: Sequence[float] = GRID,
+        thresholds: Sequence[float] | None = None,
         truth_key: str = "instances",
     ) -> None:
+        if thresholds is None:
+            thresholds = getattr(instances, "thresholds", GRID)
         if not thresholds:
             raise ValueError("`thresholds` is empty; give at least one number in (0, 1)")
         self.thresholds = sorted(check_range("thresholds", t, 0, 1, open_low=True, open_high=True) for t in thresholds)
         self.network: Any = getattr(network, "module", network)
         self.instances, self.truth_key = instances, truth_key
+        self.overlaps: list[float] = list(getattr(instances, "overlaps", ()))
+        self.levels = [(threshold, overlap) for overlap in self.overlaps or [0.0] for threshold in self.thresholds]
         self._rows: list[Any] = []
 
     def attach(self, engine: Engine) -> None:
@@ -82,13 +88,14 @@ class ThresholdSearch:
             truth: true instances ``(1, [D,] H, W)``, -1 where not annotated.
             item: the item of the batch, for its voxel size (``spacing``).
         """
-        probabilities = torch.as_tensor(prediction)[: len(CLASSES)].float().cpu()
+        probabilities = torch.as_tensor(prediction)[: self.network.n_classes].float().cpu()
         truth = truth.cpu()
-        row = []
-        for threshold in self.thresholds:
-            found = predicted_labels(self.instances, probabilities, threshold, item)
-            row.append([average_precision(truth, found), seg_score(truth, found)])
-        self._rows.append(row)
+        if self.overlaps:  # its candidates are sorted out once for all thresholds
+            levels = self.instances.at_levels(probabilities, self.thresholds, self.overlaps)  # type: ignore[attr-defined]
+            found = [torch.as_tensor(labels) for _, _, labels in levels]
+        else:
+            found = [predicted_labels(self.instances, probabilities, threshold, item) for threshold in self.thresholds]
+        self._rows.append([[average_precision(truth, labels), seg_score(truth, labels)] for labels in found])
 
     def choose(self) -> dict[str, float]:
         """Store the best thresholds in the network and return ``ap``, ``seg`` and ``threshold``."""
@@ -98,6 +105,9 @@ class ThresholdSearch:
             return {"ap": float("nan"), "seg": float("nan"), "threshold": float(self.network.threshold[0])}
         means = rows.nanmean(0)
         # argmax takes the first of equals: turned around, that is the highest threshold.
-        best = len(self.thresholds) - 1 - means.flip(0).argmax(0)
-        self.network.threshold.copy_(torch.tensor([self.thresholds[i] for i in best.tolist()]))
-        return {"ap": float(means[best[0], 0]), "seg": float(means[best[1], 1]), "threshold": self.thresholds[int(best[0])]}
+        best = len(self.levels) - 1 - means.flip(0).argmax(0)
+        chosen = [self.levels[i] for i in best.tolist()]
+        self.network.threshold.copy_(torch.tensor([threshold for threshold, _ in chosen]))
+        if self.overlaps:
+            self.network.overlap.copy_(torch.tensor([overlap for _, overlap in chosen]))
+        return {"ap": float(means[best[0], 0]), "seg": float(means[best[1], 1]), "threshold": chosen[0][0]}

@@ -1,4 +1,4 @@
-"""Instance scores (AP, SEG, precision, recall, F1), Dice of classes, and image quality (PSNR, SSIM)."""
+"""Instance scores (AP, SEG, precision, recall, F1), Dice of classes, image quality (PSNR, SSIM), checks without a reference."""
 
 from monai_denoiseg.metrics.dice import DICE, ClassDice, class_dice, dice_names, dice_row, mean_dice
 from monai_denoiseg.metrics.instance_metric import InstanceMetric
@@ -9,25 +9,34 @@ from monai_denoiseg.metrics.matching import (
     precision_recall_f1,
     seg_score,
 )
+from monai_denoiseg.metrics.noise import NOISE_LIMIT, noise_correlation
 from monai_denoiseg.metrics.overlap import Matches, Overlap
 from monai_denoiseg.metrics.psnr import PSNRMetric, psnr, scale_invariant_psnr, ssim
+from monai_denoiseg.metrics.residual import CORRELATED, Residual, residual_figures
+from monai_denoiseg.metrics.spectrum import checkerboard
 
 __all__ = [
+    "CORRELATED",
     "DICE",
+    "NOISE_LIMIT",
     "ClassDice",
     "Detection",
     "InstanceMetric",
     "Matches",
     "Overlap",
     "PSNRMetric",
+    "Residual",
     "average_precision",
+    "checkerboard",
     "class_dice",
     "dice_names",
     "dice_row",
     "match_instances",
     "mean_dice",
+    "noise_correlation",
     "precision_recall_f1",
     "psnr",
+    "residual_figures",
     "scale_invariant_psnr",
     "seg_score",
     "ssim",

@@ -3,21 +3,22 @@
 # No "from __future__ import annotations": TorchScript reads the class annotations as types.
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Optional, cast
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_int, check_option
-from ..constants import CLASSES
+from ..checks import check_option
 from ..intensity import robust_moments
 from .architecture import describe_architecture, encode_architecture
 from .class_names import check_classes, decode_names, encode_names
+from .head import check_rays, count_channels
 from .padding import reflect_to_multiple
 from .unet import CAREUNet
 
 NORMALISATIONS = ("dataset", "image")
+HEAD_WIDENING = 4
+"""A StarDist head has a convolution before it of this many times the first level's channels (StarDist: 128 on 32)."""
 
 
 class DenoiSegNet(nn.Module):
@@ -27,8 +28,13 @@ class DenoiSegNet(nn.Module):
     label value, then one denoised channel per input channel in the unit of the input. Any size works: the input is padded by
     reflection and the output cropped back.
 
-    With ``classes`` the network tells semantic classes (organs) apart instead of objects: one channel for each, named in the
-    state dict too.
+    The segmentation has one of three heads:
+
+    * ``"classes"``: background, foreground, border; with ``classes`` semantic classes (organs) instead of objects, one channel
+      for each, named in the state dict too.
+    * ``"stardist"`` (with ``rays``; Schmidt et al. 2018): object probability (a logit), then the distance to the object's border
+      along each ray in voxels.
+    * ``"none"`` (``n_classes=0``): it only denoises.
 
     Normalisation is one of two modes, and the mode travels in the state dict:
 
@@ -46,7 +52,7 @@ class DenoiSegNet(nn.Module):
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
         n_classes: segmentation classes; by default as many as ``classes``, else 3 for background, foreground, border; 0 only
-            denoises.
+            denoises. The attribute ``n_classes`` counts the segmentation channels: with ``rays`` one and one a ray.
         depth: number of down-samplings of the U-Net.
         features: channels of its first level.
         kernel_size: odd edge of the convolutions, see :class:`CAREUNet`.
@@ -56,9 +62,14 @@ class DenoiSegNet(nn.Module):
         normalisation: ``"dataset"`` or ``"image"``.
         classes: names of semantic classes in the order of the label values, background first; None for instances. The
             attribute ``classes`` is a list, empty for instances.
+        rays: directions of a StarDist head in voxels, ``(n_rays, spatial_dims)``, see
+            :func:`~monai_denoiseg.transforms.star_rays`; None for another head.
+        denoises: False gives a network without denoised channels, which only segments.
+        quarter_turns: False where the training images must not be turned by 90 degrees, because their noise has a direction
+            (structN2V): test-time augmentation then only flips.
 
     Raises:
-        ValueError: when an argument is out of range, or ``n_classes`` is not the number of ``classes``.
+        ValueError: when an argument is out of range, or arguments contradict each other.
 
     >>> net = DenoiSegNet(2, in_channels=1, depth=2, features=8)
     >>> net(torch.zeros(1, 1, 33, 50)).shape
@@ -72,9 +83,14 @@ class DenoiSegNet(nn.Module):
     threshold: Tensor
     class_weights: Tensor
     image_mode: Tensor
+    overlap: Tensor
+    rays: Tensor
+    quarter_turns: Tensor
     architecture: Tensor
     class_names: Tensor
     classes: list[str]
+    head: str
+    denoises: bool
     multiple: list[int]
     receptive_radius: list[int]
 
@@ -92,32 +108,46 @@ class DenoiSegNet(nn.Module):
         variant: str = "care",
         normalisation: str = "dataset",
         classes: Sequence[str] | None = None,
+        rays: Any = None,
+        denoises: bool = True,
+        quarter_turns: bool = True,
     ) -> None:
         super().__init__()
         self.classes = check_classes(classes)
-        n_classes = _count_classes(n_classes, self.classes)
+        directions = check_rays(rays, spatial_dims, self.classes)
+        n_rays = len(directions)
+        n_classes = 0 if n_rays else count_channels(n_classes, self.classes)
+        channels = 1 + n_rays if n_rays else n_classes
+        if not channels and not denoises:
+            raise ValueError("`n_classes` is 0 and `denoises` is False: the network would have no output")
         check_option("normalisation", normalisation, NORMALISATIONS)
         self.unet = CAREUNet(
             spatial_dims,
             in_channels,
-            n_classes + in_channels,
+            channels + (in_channels if denoises else 0),
             depth=depth,
             features=features,
             kernel_size=kernel_size,
             strides=strides,
             norm=norm,
             variant=variant,
+            head_features=HEAD_WIDENING * features if n_rays else 0,
         )
-        self.spatial_dims, self.in_channels, self.n_classes = spatial_dims, in_channels, n_classes
+        self.spatial_dims, self.in_channels, self.n_classes = spatial_dims, in_channels, channels
+        self.head = "stardist" if n_rays else "classes" if channels else "none"
+        self.denoises = denoises
         self.multiple, self.receptive_radius = self.unet.multiple(), self.unet.receptive_radius()
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
         self.register_buffer("threshold", torch.tensor([0.5, 0.5]))
         self.register_buffer("class_weights", torch.ones(n_classes))
+        self.register_buffer("rays", directions)
+        self.register_buffer("quarter_turns", torch.tensor(quarter_turns))
+        self.register_buffer("overlap", torch.tensor([0.4, 0.4]))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
         self.register_buffer("class_names", encode_names(self.classes))
-        plan = (spatial_dims, in_channels, n_classes, depth, features, norm, variant, self.unet.kernels, self.unet.strides)
-        self.register_buffer("architecture", encode_architecture(*plan))
+        plan = (spatial_dims, in_channels, n_classes, depth, features, norm, variant, n_rays, denoises)
+        self.register_buffer("architecture", encode_architecture(*plan, self.unet.kernels, self.unet.strides))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Store the training data's mean and standard deviation, ``(in_channels,)`` each, in raw intensities.
@@ -161,8 +191,10 @@ class DenoiSegNet(nn.Module):
         True
         """
         values = torch.as_tensor(weights, dtype=torch.float32)
-        if values.shape != (self.n_classes,):
-            raise ValueError(f"`class_weights` needs {self.n_classes} values (one a class), got shape {tuple(values.shape)}")
+        if values.shape != self.class_weights.shape:
+            raise ValueError(
+                f"`class_weights` needs {len(self.class_weights)} values (one a class), got shape {tuple(values.shape)}"
+            )
         self.class_weights.copy_(torch.where(values > 0, values, torch.ones_like(values)))
 
     @torch.jit.export
@@ -186,7 +218,8 @@ class DenoiSegNet(nn.Module):
 
         Returns:
             ``(B, n_classes + C, [D,] H, W)``: class logits (those of the loss in training mode, corrected for its class weights
-            in evaluation mode), then the denoised image in raw intensities.
+            in evaluation mode; for a StarDist head the object logit and the distances), then the denoised image in raw
+            intensities, if the network denoises.
 
         Raises:
             ValueError: when the number of axes or channels does not fit.
@@ -205,12 +238,46 @@ class DenoiSegNet(nn.Module):
         x = self.unet(reflect_to_multiple((image.to(torch.float32) - offset) / scale, self.multiple))
         for axis in range(self.spatial_dims):
             x = x.narrow(axis + 2, 0, size[axis])
-        # float() because autocast may hand back bf16, which cannot hold a raw intensity.
-        denoised = x[:, self.n_classes :].to(torch.float32) * scale + offset
-        logits = x[:, : self.n_classes].to(torch.float32)
-        if not self.training:
+        logits: Tensor = x[:, : self.n_classes].to(torch.float32)
+        if not self.training and self.head == "classes":
             logits = logits - self.class_weights.log().reshape([1, self.n_classes] + [1] * self.spatial_dims)
-        return torch.cat([logits, denoised], 1)
+        if not self.denoises:
+            return logits
+        # float() because autocast may hand back bf16, which cannot hold a raw intensity.
+        return torch.cat([logits, x[:, self.n_classes :].to(torch.float32) * scale + offset], 1)
+
+    @torch.jit.export
+    def activate(self, output: Tensor) -> Tensor:
+        """Turn the logits of an output into probabilities.
+
+        Args:
+            output: what :meth:`forward` returned, ``(B, n_classes + C, [D,] H, W)``.
+
+        Returns:
+            The same with class probabilities (softmax), or object probability (sigmoid) and distances of at least 0.001 voxels.
+        """
+        if self.head == "none":
+            return output
+        if self.head == "stardist":
+            distances = output[:, 1 : self.n_classes].clamp(min=1e-3)  # as StarDist
+            return torch.cat([output[:, :1].sigmoid(), distances, output[:, self.n_classes :]], 1)
+        return torch.cat([output[:, : self.n_classes].softmax(1), output[:, self.n_classes :]], 1)
+
+    @torch.jit.unused
+    def logits(self, prediction: Tensor) -> Tensor:
+        """Undo :meth:`activate` and the correction for class weights: what the loss takes, from probabilities."""
+        if self.head == "none":
+            return prediction
+        if self.head == "stardist":
+            return torch.cat([prediction[:, :1].logit(1e-6), prediction[:, 1:]], 1)
+        weights = self.class_weights.log().reshape([1, self.n_classes] + [1] * self.spatial_dims)
+        return torch.cat([prediction[:, : self.n_classes].clamp_min(1e-8).log() + weights, prediction[:, self.n_classes :]], 1)
+
+    @torch.jit.unused
+    def square(self) -> bool:
+        """Whether Y and X are alike to the network, its strides, kernels and training, so that a quarter turn makes sense."""
+        axes = zip(*self.unet.strides, strict=True), zip(*self.unet.kernels, strict=True)
+        return bool(self.quarter_turns) and all(len(set(list(values)[-2:])) == 1 for values in axes)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         names = state_dict.get(prefix + "class_names")
@@ -225,43 +292,3 @@ class DenoiSegNet(nn.Module):
             wrong = [f"{key}={theirs[key]} (network has {ours[key]})" for key in ours if ours[key] != theirs[key]]
             raise ValueError(f"the file holds another network: {', '.join(wrong)}; build the network with the file's values")
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
-
-
-def _count_classes(n_classes: int | None, classes: Sequence[str]) -> int:
-    if n_classes is None:
-        return len(classes) or len(CLASSES)
-    check_int("n_classes", n_classes, 0)
-    if classes and n_classes != len(classes):
-        raise ValueError(
-            f"`n_classes` is {n_classes}, but `classes` names {len(classes)}: {', '.join(classes)}; leave `n_classes` out"
-        )
-    return n_classes
-
-
-def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet:
-    """Build the network a ``model.pt`` was saved from (its weights are not loaded yet).
-
-    A bundle's ``network_def`` calls this, so that inference needs no other settings than the file. Without the file the network
-    is built from ``defaults``: loading the weights will then say what is missing.
-
-    Args:
-        path: a state dict saved by the trainer (``model.pt``).
-        defaults: arguments of :class:`DenoiSegNet` for a path that does not exist yet.
-
-    Raises:
-        ValueError: when the file exists, but holds no :class:`DenoiSegNet`.
-
-    >>> network_for_file("missing.pt", spatial_dims=2, depth=1, features=4).spatial_dims
-    2
-    """
-    if not Path(path).is_file():
-        return DenoiSegNet(**defaults)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # depending on the first bytes anything from KeyError to OSError
-        raise ValueError(f"{path} is no PyTorch file or is damaged; give the trainer's model.pt") from error
-    if not isinstance(state, Mapping) or "architecture" not in state:
-        raise ValueError(f"{path} holds no DenoiSegNet state dict (key 'architecture' missing); give the trainer's model.pt")
-    plan = describe_architecture(cast(Tensor, state["architecture"]))
-    names = decode_names(state["class_names"]) if "class_names" in state else []
-    return DenoiSegNet(**plan, normalisation="image" if bool(state["image_mode"]) else "dataset", classes=names)

@@ -152,6 +152,7 @@ class CAREUNet(nn.Module):
         strides: down-sampling: one number, one an axis, or one such list a level (anisotropic volumes: ``[[1, 2, 2], ...]``).
         norm: ``"batch"`` or ``"none"``.
         variant: ``"care"`` or ``"n2v2"``.
+        head_features: channels of one more convolution and ReLU before the head, as StarDist has it; 0 for none.
 
     Raises:
         ValueError: when an argument is out of range.
@@ -173,6 +174,7 @@ class CAREUNet(nn.Module):
         strides: int | Sequence[int] | Sequence[Sequence[int]] = 2,
         norm: str = "batch",
         variant: str = "care",
+        head_features: int = 0,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
@@ -180,6 +182,7 @@ class CAREUNet(nn.Module):
         sizes = {"in_channels": in_channels, "out_channels": out_channels, "depth": depth, "features": features}
         for name, value in sizes.items():
             check_int(name, value, 1)
+        check_int("head_features", head_features, 0)
         check_option("norm", norm, ("batch", "none"))
         check_option("variant", variant, ("care", "n2v2"))
         self.spatial_dims, self.depth, self.variant = spatial_dims, depth, variant
@@ -202,7 +205,9 @@ class CAREUNet(nn.Module):
             skip = 0 if variant == "n2v2" and n == 0 else plan[n]
             self.enlarge.append(nn.Upsample(scale_factor=tuple(float(s) for s in self.strides[n]), mode="nearest"))
             self.up.append(_block(spatial_dims, [below[n + 1] + skip, plan[n], below[n]], kernels[n], norm))
-        self.head = _CONV[spatial_dims](features, out_channels, 1)
+        self.head_features = head_features
+        self.last = _block(spatial_dims, [features, head_features], kernels[0], "none") if head_features else nn.Identity()
+        self.head = _CONV[spatial_dims](head_features or features, out_channels, 1)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -225,6 +230,7 @@ class CAREUNet(nn.Module):
                 scale *= step
             # Two convolutions in the middle, and the place of a voxel within its pooled block.
             reach += scale * 2 * (self.kernels[-1][axis] // 2) + scale - 1
+            reach += self.kernels[0][axis] // 2 if self.head_features else 0
             radius.append(-(-reach // multiple) * multiple)
         return radius
 
@@ -243,6 +249,7 @@ class CAREUNet(nn.Module):
             else:
                 skips.pop()
             x = block(x)
+        x = self.last(x)
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             x = self.head(x)
         else:

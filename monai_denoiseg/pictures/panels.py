@@ -15,7 +15,7 @@ from monai_denoiseg.pictures.intensities import contrast_window, to_rgb
 from monai_denoiseg.pictures.overlays import hatch, overlay_classes, overlay_outlines
 from monai_denoiseg.pictures.planes import GAP, axis_scale, cut_planes, cut_point, join_planes, stretch
 
-_ORDER = ("input", "denoised", "clean", "probabilities", "instances", "classes", "truth")
+_ORDER = ("input", "denoised", "residual", "clean", "probabilities", "instances", "classes", "truth")
 
 
 def panel_images(
@@ -23,20 +23,21 @@ def panel_images(
 ) -> dict[str, Picture]:
     """Draw what is known of one image, in the order in which it is looked at.
 
-    Input, denoised and clean image share one contrast window. Objects are outlined over the darkened input, semantic classes laid
+    Input, denoised and clean image share one contrast window; the residual (input minus denoised) has its own, grey where nothing
+    was changed. Objects are outlined over the darkened input, semantic classes laid
     over it in colour; hatching marks what is not annotated. Volumes are shown by three planes through one voxel, in the
     proportions of the voxel size.
 
     Args:
         arrays: ``input`` ``(C, [D,] H, W)`` and as many as there are of ``denoised``, ``clean`` (same shape),
-            ``probabilities`` ``(K, [D,] H, W)``, ``instances`` or ``classes``, and ``truth`` ``([D,] H, W)``; ``spacing``, the
-            voxel size along each axis. ``classes`` says that the labels are semantic.
+            ``probabilities`` ``(K, [D,] H, W)`` (K = 1: of an object), ``instances`` or ``classes``, and ``truth``
+            ``([D,] H, W)``; ``spacing``, the voxel size along each axis. ``classes`` says that the labels are semantic.
         point: voxel through which volumes are cut; default: that of `cut_point`.
         at_least: small images are enlarged by a whole factor until the longer side is about this long, in pixels.
         at_most: of larger images the part around the point (the middle in 2D) is shown, this long and wide in pixels.
 
     Returns:
-        Pictures by name, in the order input, denoised, clean, probabilities, instances, classes, truth.
+        Pictures by name, in the order input, denoised, residual, clean, probabilities, instances, classes, truth.
 
     Raises:
         KeyError: when there is no ``input``.
@@ -50,7 +51,7 @@ def panel_images(
     scale = axis_scale(arrays.get("spacing"), len(size))
     part: list[Any] = [_around(centre, length, at_most / s) for centre, length, s in zip(point, size, scale, strict=True)]
     window: tuple[Any, ...] = (..., *part)
-    shown = {name: arrays[name][window] for name in _ORDER if name in arrays}
+    shown = _with_residual({name: arrays[name][window] for name in _ORDER if name in arrays})
     longest = max(length * s for length, s in zip(shown["input"].shape[1:], scale, strict=True))
     factor = max(1, round(at_least / longest))
     within = [centre - kept.start for centre, kept in zip(point, part, strict=True)]
@@ -66,6 +67,7 @@ class _Painter:
     def __init__(self, cut: Mapping[str, list[NDArray]], window: Any, zooms: list[tuple[float, float]], thickness: int) -> None:
         self.cut, self.window, self.zooms, self.thickness = cut, window, zooms, thickness
         self.semantic = "classes" in cut
+        self.residual = _around_zero(cut.get("residual", []))
         n_classes = cut["probabilities"][0].shape[0] if "probabilities" in cut else self._largest() + 1
         self.colours = class_colours(max(n_classes, self._largest() + 1)) if self.semantic else CLASS_COLOURS
 
@@ -78,9 +80,10 @@ class _Painter:
     def _draw(self, name: str, i: int, zoom: tuple[float, float]) -> Picture:
         plane = self.cut[name][i]
         if name == "probabilities":
+            plane = np.concatenate([1 - plane, plane]) if len(plane) == 1 else plane
             return stretch(probabilities_to_rgb(plane, self.colours[: len(plane)]), zoom)
         if name not in ("instances", "classes", "truth"):
-            return stretch(to_rgb(plane, self.window), zoom)
+            return stretch(to_rgb(plane, self.residual if name == "residual" else self.window), zoom)
         # Enlarged before drawing: the outline is thinner than an enlarged pixel.
         below, label = stretch(to_rgb(self.cut["input"][i], self.window) // 3 * 2, zoom), stretch(plane, zoom)
         if self.semantic:
@@ -128,6 +131,23 @@ def _around(centre: int, length: int, at_most: float) -> slice:
     width = max(1, min(length, int(at_most)))
     start = min(max(0, centre - width // 2), length - width)
     return slice(start, start + width)
+
+
+def _with_residual(shown: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Add input minus denoised image where there are both, beside the denoised image."""
+    if "denoised" not in shown:
+        return shown
+    shown = shown | {"residual": shown["input"].astype(np.float64) - shown["denoised"]}
+    return {name: shown[name] for name in _ORDER if name in shown}
+
+
+def _around_zero(planes: Sequence[NDArray]) -> tuple[NDArray, NDArray] | None:
+    """Window of a residual: as far below 0 as above it, per channel."""
+    if not planes:
+        return None
+    flat = np.concatenate([np.abs(plane).reshape(len(plane), -1) for plane in planes], axis=1)
+    high = contrast_window(flat)[1]
+    return -high, high
 
 
 def _zooms(scale: Sequence[float]) -> list[tuple[float, float]]:

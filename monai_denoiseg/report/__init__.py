@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from monai_denoiseg.metrics import Residual, residual_figures
 from monai_denoiseg.report.page import write_report
-from monai_denoiseg.report.residual import Residual, residual_figures
 from monai_denoiseg.report.run_folder import RunFolder, read_run
 
 __all__ = ["Residual", "RunFolder", "read_run", "residual_figures", "write_report"]

@@ -1,9 +1,8 @@
-"""The pictures of the page: best, median and worst image, and what the denoiser took away from them."""
+"""The pictures of the page: best, median and worst image."""
 
 from __future__ import annotations
 
 import base64
-import math
 from html import escape
 
 import numpy as np
@@ -11,9 +10,9 @@ import numpy as np
 from monai_denoiseg import pictures
 from monai_denoiseg.constants import IGNORE
 from monai_denoiseg.report.classes import class_legend
-from monai_denoiseg.report.residual import CORRELATED, Residual, residual_figures
 from monai_denoiseg.report.run_folder import Example, RunFolder, class_names, column, number
 from monai_denoiseg.report.sections import same_image
+from monai_denoiseg.report.task import task_of
 
 FOREGROUND_CSS, BORDER_CSS = (
     f"rgb({', '.join(str(round(255 * part)) for part in colour)})" for colour in pictures.CLASS_COLOURS[1:]
@@ -22,6 +21,7 @@ FOREGROUND_CSS, BORDER_CSS = (
 CAPTIONS = {
     "input": "<b>Input</b>, as recorded",
     "denoised": "<b>Denoised</b> by the network",
+    "residual": "<b>Input minus denoised</b>: what was removed. Visible structure here would be signal lost",
     "clean": "<b>Clean reference</b>, never shown to the network",
     "probabilities": "<b>Class probabilities</b>"
     f'<span class="swatch" style="--colour:{FOREGROUND_CSS}">object</span>'
@@ -50,8 +50,9 @@ def example_panels(run: RunFolder) -> str:
         return ""
     shown = " and ".join(filter(None, [", ".join(e.rank for e in run.examples[:-1]), run.examples[-1].rank]))
     volume = any(example.arrays and example.arrays["input"].ndim == 4 for example in run.examples)
-    ranked = next((f" by {name}" for name, key, *_ in _SCORES if np.isfinite(column(run.images, key)).any()), "")
-    lead = f"The {shown} image{ranked}. Grey values of input, denoised and clean image are shown on one scale."
+    lead = f"The {shown} image{_ranked(run)}."
+    if any("denoised" in example.arrays or not example.arrays for example in run.examples):
+        lead += " Grey values of input, denoised and clean image are shown on one scale."
     if volume:
         lead += (
             " Volumes are shown by three planes (XY, YZ on its right, XZ below), in the proportions of the voxels if their size "
@@ -63,34 +64,11 @@ def example_panels(run: RunFolder) -> str:
     return f'<section><h2>What it looks like</h2><p class="soft">{lead}</p>{panels}</section>'
 
 
-def residual_check(run: RunFolder) -> str:
-    """Show what was removed, and say whether it looks like independent noise.
-
-    Args:
-        run: the run's parts.
-
-    >>> from pathlib import Path
-    >>> noise = np.random.default_rng(0).normal(size=(1, 32, 32))
-    >>> arrays = {"input": noise, "denoised": np.zeros((1, 32, 32))}
-    >>> "nearly uncorrelated" in residual_check(RunFolder(Path("run"), examples=[Example("best", "cell", arrays)]))
-    True
-    """
-    able = [e for e in run.examples if "denoised" in e.arrays and e.arrays["denoised"].shape == e.arrays["input"].shape]
-    figures = [(e, residual_figures(e.arrays["input"], e.arrays["denoised"])) for e in able]
-    figures = [(e, figure) for e, figure in figures if figure.autocorrelation]
-    if not figures:
-        return ""
-    middle = next((e for e, _ in figures if e.rank == "median"), figures[0][0])
-    removed = middle.arrays["input"].astype(np.float64) - middle.arrays["denoised"]
-    known = {key: middle.arrays[key] for key in ("spacing",) if key in middle.arrays}
-    picture = pictures.panel_images({"input": removed, **known}, point=pictures.cut_point(middle.arrays))["input"]
-    caption = f"<b>Input minus denoised</b>, {middle.rank} image. Visible structure here would be signal lost."
-    return (
-        '<section><h2>Is what was removed just noise?</h2><p class="soft">Input minus denoised, in raw intensity units. '
-        'The network assumes noise that is independent from pixel to pixel.</p><div class="residual">'
-        f"<div>{_residual_table(figures)}{_interpretation([figure for _, figure in figures])}</div>"
-        f"{_figure(picture, caption, 'residual')}</div></section>"
-    )
+def _ranked(run: RunFolder) -> str:
+    for name, key, *_ in _SCORES:
+        if np.isfinite(column(run.images, key)).any():
+            return f" by {name}"
+    return "" if task_of(run).segments else " by how little neighbouring values of what was removed are correlated"
 
 
 def _panel(run: RunFolder, example: Example) -> str:
@@ -124,6 +102,8 @@ def _caption(example: Example, name: str, names: list[str]) -> str:
         if name == "probabilities":
             return f"<b>Class probabilities</b>{class_legend(names)}"
         return CAPTIONS[name] + (", laid over the input" if name in ("classes", "truth") else "")
+    if name == "probabilities" and len(example.arrays[name]) == 1:
+        return "<b>Probability</b> of an object"
     if name not in ("instances", "truth"):
         return CAPTIONS[name]
     values = np.unique(example.arrays[name])
@@ -140,46 +120,3 @@ def _figure(picture: pictures.Picture, caption: str, alt: str) -> str:
 
 def _image(png: bytes, alt: str) -> str:
     return f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'
-
-
-def _residual_table(figures: list[tuple[Example, Residual]]) -> str:
-    axes = list(figures[0][1].autocorrelation)
-    head = "".join(f"<th>{name}</th>" for name in ("Image", "Mean", "Spread", *(f"Corr. {axis}" for axis in axes)))
-    rows = "".join(
-        f"<tr><td>{example.rank}</td><td>{_signed(figure.mean, _digits(figure.spread))}</td><td>{figure.spread:.3g}</td>"
-        + "".join(f"<td>{_signed(figure.autocorrelation.get(axis, float('nan')), 2)}</td>" for axis in axes)
-        + "</tr>"
-        for example, figure in figures
-    )
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _interpretation(figures: list[Residual]) -> str:
-    mean = {
-        axis: float(np.nanmean([f.autocorrelation.get(axis, np.nan) for f in figures])) for axis in figures[0].autocorrelation
-    }
-    listed = ", ".join(f"{axis}: {_signed(value, 2)}" for axis, value in mean.items())
-    far = [axis for axis, value in mean.items() if abs(value) > CORRELATED]
-    if far:
-        text = (
-            f"Neighbouring values along {' and '.join(far)} are correlated (mean {listed}; beyond ±{CORRELATED}). "
-            "Either the noise itself is correlated between neighbouring pixels, which plain blind-spot denoising cannot remove, "
-            "or some signal was removed with it."
-        )
-    else:
-        text = (
-            f"Neighbouring values are nearly uncorrelated (mean {listed}; within ±{CORRELATED}): "
-            "what was removed looks like noise that is independent from pixel to pixel, as assumed."
-        )
-    if any(abs(figure.mean) > CORRELATED * figure.spread for figure in figures):
-        text += " The mean is not near 0: the denoised image is brighter or darker than the input."
-    return f'<br><div class="note{" warn" if far else ""}"><p>{text}</p></div>'
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
-
-
-def _digits(spread: float) -> int:
-    """Decimals that show a hundredth of the spread."""
-    return max(0, 2 - math.floor(math.log10(spread))) if spread > 0 else 2

@@ -7,10 +7,9 @@ from html import escape
 from pathlib import Path
 
 from monai_denoiseg import __version__
-from monai_denoiseg.report import classes, examples, sections
+from monai_denoiseg.report import classes, curves, examples, noise, sections
 from monai_denoiseg.report.run_folder import RunFolder, read_run
-
-TITLE = "Denoising and segmentation"
+from monai_denoiseg.report.task import title
 
 
 def write_report(run_dir: str | Path, path: str | Path | None = None) -> Path:
@@ -55,14 +54,14 @@ def render(run: RunFolder) -> str:
     name = escape(run.folder.resolve().name)
     written = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     body = [
-        f'<header><p class="eyebrow">monai_denoiseg · run report</p><h1>{TITLE}</h1>',
+        f'<header><p class="eyebrow">monai_denoiseg · run report</p><h1>{title(run)}</h1>',
         sections.introduction(run),
         sections.cards(run),
         "</header>",
         classes.dice_table(run),
         examples.example_panels(run),
-        sections.curves(run),
-        examples.residual_check(run),
+        curves.curves(run),
+        noise.residual_check(run),
         sections.image_table(run),
         sections.details(run),
         sections.left_out(run),
@@ -70,6 +69,6 @@ def render(run: RunFolder) -> str:
     ]
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{TITLE} · {name}</title><style>{style}</style>"
+        f"<title>{title(run)} · {name}</title><style>{style}</style>"
     )
     return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body><main>{"".join(body)}</main></body>\n</html>\n'

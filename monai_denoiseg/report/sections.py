@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from monai_denoiseg.report.charts import Line, line_chart
-from monai_denoiseg.report.classes import class_colour, dice_columns, section
+from monai_denoiseg.report.classes import dice_columns, section
 from monai_denoiseg.report.run_folder import RunFolder, class_names, column, number
-
-TRAINING, VALIDATION, SEG_COLOUR = "#4f5bd5", "#0d8f7b", "#d9822b"
+from monai_denoiseg.report.task import learned, task_of
 
 METRIC_HINTS = {
     "ap": ("AP", "found / (found + missed + made up), at IoU > 0.5"),
@@ -33,16 +31,13 @@ def introduction(run: RunFolder) -> str:
     """
     data = run.about.get("data") or {}
     total, labelled = (sum(_count(data, f"{part}{kind}") for part in ("train", "validation")) for kind in ("", "_labelled"))
-    from_what = f" from <b>{total} images, {labelled} of them annotated</b>" if total else ""
+    task = task_of(run)
+    annotated = f", {labelled} of them annotated" if task.segments else ""
+    from_what = f" from <b>{total} images{annotated}</b>" if total else ""
     names = class_names(run)
-    task = f"to tell apart what is in it ({escape(', '.join(names[1:]))})" if names else "to find the objects in it"
-    text = (
-        f"One neural network learned two tasks together{from_what}: to remove noise from every image, and {task}. "
-        "Denoising needed no clean images, since each pixel is predicted from its neighbours alone (Noise2Void); "
-        "segmentation learned from the few annotations and gains from the shared features (DenoiSeg)."
-    )
+    text = learned(run, from_what)
     if _count(data, "validation"):
-        chosen = "the best network" if names else "the best network and its threshold"
+        chosen = "the best network" if names or not task.segments else "the best network and its threshold"
         text += f" {_count(data, 'validation')} of the images were kept apart to choose {chosen}."
     if count := _count(run.metrics, "n_images"):
         text += f" The figures below were measured on {_plural(count, 'image')}."
@@ -69,45 +64,14 @@ def cards(run: RunFolder) -> str:
     if np.isfinite(psnr):
         arrow = f"<small>{before:.1f} →</small> " if np.isfinite(before) else ""
         made.append(_card("PSNR", f"{arrow}{psnr:.1f} <small>dB</small>", "before and after, against the clean image"))
+    if np.isfinite(removed := number(run.metrics.get("residual_std"))) and not task_of(run).segments:
+        made.append(_card("Removed", f"{removed:.3g}", "standard deviation of what was removed, in raw intensity units"))
     if np.isfinite(seconds := number(run.about.get("seconds"))):
         made.append(_card("Training time", duration(seconds), escape(str(run.about.get("device") or ""))))
     if count := _count(run.about, "n_parameters"):
         size = f"{count / 1e6:.2f} <small>M</small>" if count >= 1e6 else f"{count / 1e3:.0f} <small>k</small>"
         made.append(_card("Network", size, "trained weights"))
     return f'<div class="cards">{"".join(made)}</div>' if made else ""
-
-
-def curves(run: RunFolder) -> str:
-    """Draw the losses and the validation scores over the epochs.
-
-    Args:
-        run: the run's parts.
-
-    >>> from pathlib import Path
-    >>> rows = [{"epoch": "1", "loss": "0.5"}, {"epoch": "2", "loss": "0.4"}]
-    >>> curves(RunFolder(Path("run"), training=rows)).count("<svg")
-    1
-    """
-    train_epoch, epoch = column(run.training, "epoch"), column(run.validation, "epoch")
-    made = [
-        _chart(
-            title,
-            label,
-            Line("training", train_epoch, column(run.training, key), TRAINING),
-            Line("validation", epoch, column(run.validation, key), VALIDATION),
-        )
-        for key, title, label in (
-            ("loss", "Joint loss", "loss"),
-            ("denoising", "Denoising part", "blind-spot squared error"),
-            ("segmentation", "Segmentation part", "cross entropy"),
-        )
-    ]
-    made.append(_score_chart(run, epoch))
-    if not any(made):
-        return ""
-    scores, best = ("Dice", "mean Dice") if class_names(run) else ("AP and SEG", "AP")
-    lead = f"Lower is better for the losses, higher for {scores}. The ring marks the best {best}."
-    return section("How the training went", lead, f'<div class="charts">{"".join(made)}</div>')
 
 
 def image_table(run: RunFolder) -> str:
@@ -121,6 +85,8 @@ def image_table(run: RunFolder) -> str:
     True
     """
     columns = (*_COLUMNS[:5], *dice_columns(run), *_COLUMNS[5:])
+    if not task_of(run).segments:
+        columns = (*columns, *_REMOVED)
     known = [(key, name) for key, name in columns if np.isfinite(column(run.images, key)).any()]
     if not run.images:
         return ""
@@ -225,30 +191,16 @@ _COLUMNS = (
     ("psnr_input", "PSNR before"),
     ("psnr", "PSNR after"),
 )
+_REMOVED = (
+    ("ssim", "SSIM"),
+    ("residual_mean", "Removed: mean"),
+    ("residual_std", "Spread"),
+    *((f"residual_autocorrelation_{axis.lower()}", f"Corr. {axis}") for axis in "ZYX"),
+)
 
 
 def _card(name: str, value: str, hint: str) -> str:
     return f'<div class="card"><div class="name">{name}</div><div class="value">{value}</div><div class="hint">{hint}</div></div>'
-
-
-def _score_chart(run: RunFolder, epoch: Any) -> str:
-    if not (names := class_names(run)):
-        ap = Line("AP", epoch, column(run.validation, "ap"), VALIDATION, mark_best=True)
-        seg = Line("SEG", epoch, column(run.validation, "seg"), SEG_COLOUR)
-        return _chart("Objects found in the validation images", "score", ap, seg)
-    lines = [
-        Line(name, epoch, column(run.validation, f"dice_{name}"), class_colour(number, len(names)))
-        for number, name in enumerate(names[1:], 1)
-    ]
-    mean = Line("mean", epoch, column(run.validation, "dice"), "#16202e", mark_best=True)
-    return _chart("Dice in the validation images", "Dice", mean, *lines)
-
-
-def _chart(title: str, y_label: str, *lines: Line) -> str:
-    shown = [line for line in lines if len(line.points())]
-    svg = line_chart(shown, x_label="epoch", y_label=y_label)
-    keys = "".join(f'<span class="key" style="--colour:{line.colour}">{escape(line.name)}</span>' for line in shown)
-    return f'<figure class="chart"><h3>{title}</h3><div class="legend">{keys}</div>{svg}</figure>' if svg else ""
 
 
 def _cell(key: str, value: float) -> str:
@@ -263,6 +215,8 @@ def _cell(key: str, value: float) -> str:
 
 
 def _how_averaged(run: RunFolder) -> str:
+    if not task_of(run).segments:
+        return "PSNR and SSIM compare with the clean image, where there is one; what was removed is input minus denoised image."
     if class_names(run):
         return "Dice of a class is left open (–) where the image has none of it."
     reduction = run.metrics.get("reduction")

@@ -13,11 +13,32 @@ from monai_denoiseg.transforms.classes import (
 from monai_denoiseg.transforms.growth import grow_seeds
 from monai_denoiseg.transforms.instances import ProbabilitiesToInstances, ProbabilitiesToInstancesd, instances_from_foreground
 from monai_denoiseg.transforms.intensity import WholeIntensityd
-from monai_denoiseg.transforms.orient import RandOrient, RandOrientd, n_orientations, orient, orient_inverse, same_spacing
+from monai_denoiseg.transforms.orient import (
+    RandOrient,
+    RandOrientd,
+    n_orientations,
+    orient,
+    orient_inverse,
+    same_spacing,
+)
 from monai_denoiseg.transforms.partial import FlagPartialLabel, FlagPartialLabeld, KeepLabels, KeepSlices, KeepSlicesd
 from monai_denoiseg.transforms.replacement import STRATEGIES
 from monai_denoiseg.transforms.split import SplitPredictiond
+from monai_denoiseg.transforms.star_instances import StarsToInstances
+from monai_denoiseg.transforms.star_label import StarLabel, StarLabeld, object_probability, star_distances
+from monai_denoiseg.transforms.star_nms import suppress
+from monai_denoiseg.transforms.star_orient import RandOrientStarsd, random_orientation
+from monai_denoiseg.transforms.star_rays import ray_faces, ray_permutation, star_rays
+from monai_denoiseg.transforms.star_shapes import StarShapes, render_stars, star_vertices
 from monai_denoiseg.transforms.stitching import InstanceStitcher, instances_by_tiles
+from monai_denoiseg.transforms.struct_mask import (
+    box_mask,
+    covered_axes,
+    exchangeable,
+    line_mask,
+    read_struct_mask,
+    struct_neighbours,
+)
 
 __all__ = [
     "STRATEGIES",
@@ -38,19 +59,39 @@ __all__ = [
     "ProbabilitiesToInstancesd",
     "ProbabilitiesToLabelsd",
     "RandOrient",
+    "RandOrientStarsd",
     "RandOrientd",
     "SplitPredictiond",
     "Spots",
+    "StarLabel",
+    "StarLabeld",
+    "StarShapes",
+    "StarsToInstances",
     "WholeIntensityd",
     "border_classes",
+    "box_mask",
+    "covered_axes",
     "draw_spots",
+    "exchangeable",
     "grow_seeds",
     "instances_by_tiles",
     "instances_from_foreground",
     "label_rule",
+    "line_mask",
     "n_orientations",
+    "object_probability",
     "orient",
     "orient_inverse",
+    "random_orientation",
+    "ray_faces",
+    "ray_permutation",
+    "read_struct_mask",
+    "render_stars",
     "same_spacing",
+    "star_distances",
+    "star_rays",
+    "star_vertices",
+    "struct_neighbours",
+    "suppress",
     "target_label",
 ]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..checks import check_int, check_option, check_range
 from .replacement import STRATEGIES
+from .struct_mask import read_struct_mask, struct_neighbours
 
 PAPER_FRACTION = 1 / 64
 """What the paper's 1.5 % comes to in 2D after its rounding: one voxel in an 8 x 8 box."""
@@ -88,10 +89,20 @@ class BlindSpot(Transform):
     * ``"normal_fitted"``: normal with mean and standard deviation of the window.
     * ``"identity"``: unchanged (for ablations).
 
+    With a ``struct_mask`` (structN2V, Broaddus et al. 2020) the marked neighbours of each spot are hidden after that as well,
+    even where they are blind spots themselves: noise that is correlated along a line can then not be guessed from the neighbours
+    on it. They get uniform random values between mean - range * std and mean + range * std of their image and channel. The mask
+    that is returned, and with it the loss, stays with the blind spots. As in the original, except that a neighbour outside the
+    image is dropped, not moved to its edge. What this means for augmentation: :func:`~monai_denoiseg.transforms.exchangeable`.
+
     Args:
-        fraction: share of the voxels to hide, in (0, 1); 1/64 is the paper's in 2D.
+        fraction: share of the voxels to hide, in (0, 1); 1/64 is the paper's in 2D. A struct mask of n neighbours hides up to
+            n times as many on top: take less for a large one.
         radius: window radius in voxels.
         strategy: see above.
+        struct_mask: nested lists of 0 and 1, ``([D,] H, W)``, each axis of odd length; ``[[1, 1, 1, 1, 1]]`` is a horizontal line
+            (along X). See :func:`~monai_denoiseg.transforms.line_mask`. None for plain Noise2Void.
+        struct_range: half width of the random values in standard deviations; 2 is the paper's.
         shared: hide the same voxels in all channels instead of drawing them per channel.
         seed: draw from an own generator with this seed; None draws from torch's global generator, so that restoring its state
             replays the draws.
@@ -102,6 +113,9 @@ class BlindSpot(Transform):
     >>> hidden, mask = BlindSpot(seed=0)(torch.rand(4, 1, 64, 64))
     >>> hidden.shape, float(mask.float().mean())
     (torch.Size([4, 1, 64, 64]), 0.015625)
+    >>> hidden, mask = BlindSpot(struct_mask=[[1, 1, 1, 1, 1]], seed=0)(batch := torch.rand(4, 1, 64, 64))
+    >>> 4 * int(mask.sum()) < int((hidden != batch).sum()) <= 5 * int(mask.sum())
+    True
     """
 
     def __init__(
@@ -110,27 +124,34 @@ class BlindSpot(Transform):
         radius: int = 5,
         strategy: str = "uniform",
         *,
+        struct_mask: Any = None,
+        struct_range: float = 2.0,
         shared: bool = False,
         seed: int | None = None,
     ) -> None:
         self.fraction = check_range("mask_fraction", fraction, 0, 1, open_low=True, open_high=True)
         self.radius = check_int("mask_radius", radius, 1)
         self.strategy = check_option("mask_strategy", strategy, STRATEGIES)
+        self.struct_mask = None if struct_mask is None else read_struct_mask(struct_mask)
+        self.struct_range = check_range("struct_range", struct_range, 0, math.inf, open_low=True, open_high=True)
         self.shared, self.seed = shared, seed
         self._generators: dict[str, torch.Generator] = {}
 
-    def __call__(self, batch: Tensor, seed: int | None = None) -> tuple[Tensor, Tensor]:
+    def __call__(self, batch: Tensor, seed: int | None = None, intensity: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Hide voxels of a batch.
 
         Args:
             batch: float ``(B, C, [D,] H, W)``; it is not changed.
             seed: draw this one call with a fresh generator of this seed.
+            intensity: ``(B or 1, 2, C)`` means and standard deviations for the values of a struct mask; None takes those of each
+                image of the batch itself (NaN left out).
 
         Returns:
             The batch with the hidden voxels replaced, and a boolean mask of the same shape that is True at them.
 
         Raises:
             TypeError: when the batch is not of a floating type (a replacement could not be written back exactly).
+            ValueError: when the struct mask has not as many axes as the image.
         """
         if not batch.is_floating_point():
             raise TypeError(f"blind spots need a floating point image, got {batch.dtype}; convert with .float()")
@@ -145,7 +166,23 @@ class BlindSpot(Transform):
         padded = torch.cat([flat, flat[:, :, :1]], 2)
         hidden = padded.scatter(2, target, values.to(flat.dtype))[:, :, :spare].reshape(batch.shape)
         mask = torch.zeros(padded.shape, dtype=torch.bool, device=batch.device).scatter(2, target, True)
-        return hidden, mask[:, :, :spare].reshape(batch.shape)
+        mask = mask[:, :, :spare].reshape(batch.shape)
+        if self.struct_mask is not None:
+            # A random value for each voxel of the image, so that spots with common neighbours need no order among them.
+            values = self._struct_values(batch, intensity, generator)
+            hidden = torch.where(struct_neighbours(mask, self.struct_mask), values, hidden)
+        return hidden, mask
+
+    def _struct_values(self, batch: Tensor, intensity: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        exact = batch.to(torch.promote_types(batch.dtype, torch.float32))
+        column = (..., *[None] * (batch.dim() - 2))
+        if intensity is None:
+            mean = exact.flatten(2).nanmean(2)
+            spread = (exact - mean[column]).square().flatten(2).nanmean(2).sqrt()
+        else:
+            mean, spread = intensity.to(exact).unbind(1)
+        steps = 2 * torch.rand(batch.shape, dtype=exact.dtype, device=batch.device, generator=generator) - 1
+        return (mean[column] + self.struct_range * spread[column] * steps).to(batch.dtype)
 
     def _replacements(self, flat: Tensor, index: Tensor, size: list[int], generator: torch.Generator | None) -> Tensor:
         # A large volume in parts: the window statistics gather all neighbours of all spots of a part.

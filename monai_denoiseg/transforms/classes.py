@@ -15,6 +15,8 @@ from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
 from monai_denoiseg.transforms.border import BorderLabeld
 from monai_denoiseg.transforms.instances import ProbabilitiesToInstances
+from monai_denoiseg.transforms.star_instances import StarsToInstances
+from monai_denoiseg.transforms.star_label import StarLabeld
 
 __all__ = ["ClassLabel", "ClassLabeld", "ProbabilitiesToClasses", "ProbabilitiesToLabelsd", "label_rule", "target_label"]
 
@@ -164,17 +166,21 @@ class ClassLabeld(MapTransform):
         return item
 
 
-def label_rule(classes: Sequence[str] | None = None, **instance_options: Any) -> LabelRule:
-    """Choose how class probabilities become labels.
+def label_rule(
+    classes: Sequence[str] | None = None, *, rays: Any = None, overlap: float = 0.4, **instance_options: Any
+) -> LabelRule:
+    """Choose how a prediction becomes labels.
 
     Args:
         classes: names of semantic classes, background first; None (or empty) for instances.
+        rays: directions of a StarDist head (``network.rays``); None or empty for another head.
+        overlap: of StarDist's non-maximum suppression.
         instance_options: arguments of :class:`ProbabilitiesToInstances`. With semantic classes they are checked, but have no
-            effect: there are no objects to grow, to separate or to drop.
+            effect: there are no objects to grow, to separate or to drop. With rays ``threshold`` and ``min_size`` have one.
 
     Returns:
-        :class:`ProbabilitiesToClasses` or :class:`ProbabilitiesToInstances`, both called ``(probabilities, threshold=None,
-        spacing=None)``.
+        :class:`ProbabilitiesToClasses`, :class:`ProbabilitiesToInstances` or :class:`StarsToInstances`, all called
+        ``(probabilities, threshold=None, spacing=None)``.
 
     Raises:
         ValueError: from the transforms, for options out of range.
@@ -183,11 +189,23 @@ def label_rule(classes: Sequence[str] | None = None, **instance_options: Any) ->
     ('ProbabilitiesToClasses', 'ProbabilitiesToInstances')
     """
     instances = ProbabilitiesToInstances(**instance_options)
+    if rays is not None and len(rays):
+        return StarsToInstances(
+            np.asarray(rays),
+            threshold=instances.threshold,
+            overlap=overlap,
+            min_size=instances.options["min_size"],
+        )
     return ProbabilitiesToClasses(len(classes)) if classes else instances
 
 
 def target_label(
-    classes: Sequence[str] | None = None, keys: KeysCollection = "label", allow_missing_keys: bool = True, **border_options: Any
+    classes: Sequence[str] | None = None,
+    keys: KeysCollection = "label",
+    allow_missing_keys: bool = True,
+    *,
+    rays: Any = None,
+    **border_options: Any,
 ) -> MapTransform:
     """Choose how labels from files become the classes the network is trained on.
 
@@ -195,11 +213,12 @@ def target_label(
         classes: names of semantic classes, background first; None (or empty) for instances.
         keys: keys of the labels.
         allow_missing_keys: leave an item without the key, one that is not labelled, as it is.
-        border_options: further arguments of :class:`BorderLabeld` (``width``, ``units``, ...). With semantic classes they are
-            checked, but have no effect: no border is drawn.
+        rays: directions of a StarDist head; None or empty for another head.
+        border_options: further arguments of :class:`BorderLabeld` (``width``, ``units``, ...). With semantic classes and rays
+            they are checked, but have no effect: no border is drawn.
 
     Returns:
-        :class:`ClassLabeld` or :class:`BorderLabeld`.
+        :class:`ClassLabeld`, :class:`StarLabeld` or :class:`BorderLabeld`.
 
     Raises:
         ValueError: from the transforms, for options out of range.
@@ -208,4 +227,6 @@ def target_label(
     ('ClassLabeld', 'BorderLabeld')
     """
     border = BorderLabeld(keys, allow_missing_keys=allow_missing_keys, **border_options)
+    if rays is not None and len(rays):
+        return StarLabeld(keys, np.asarray(rays), allow_missing_keys=allow_missing_keys)
     return ClassLabeld(keys, classes, allow_missing_keys) if classes else border

@@ -122,6 +122,7 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
         spatial_dims: 2 or 3.
         isotropic: whether Z may be exchanged with Y and X (3D, cubes only).
         prob: chance to draw at all; otherwise the image is left alone.
+        quarter_turns: False only flips: for images whose noise has a direction (structN2V).
 
     Raises:
         ValueError: when ``spatial_dims`` is neither 2 nor 3 or ``prob`` outside [0, 1].
@@ -136,11 +137,12 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
 
     backend = [TransformBackends.TORCH, TransformBackends.NUMPY]  # noqa: RUF012 - MONAI's convention
 
-    def __init__(self, spatial_dims: int = 2, isotropic: bool = False, prob: float = 1.0) -> None:
+    def __init__(self, spatial_dims: int = 2, isotropic: bool = False, prob: float = 1.0, quarter_turns: bool = True) -> None:
         n_orientations(spatial_dims, True)
         RandomizableTransform.__init__(self, check_range("prob", prob, 0, 1))
         self.spatial_dims = spatial_dims
-        self.isotropic = isotropic
+        self.isotropic = isotropic and quarter_turns
+        self.quarter_turns = quarter_turns
         self.orientation = 0
         self._seeded = False
 
@@ -154,7 +156,7 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
         """Draw :attr:`orientation` for the shape of ``data``; always two numbers, so that ``prob`` does not shift later draws."""
         chance, choice = self.R.random_sample(2) if self._seeded else torch.rand(2, dtype=torch.float64).tolist()
         shape = data.shape[-self.spatial_dims :]
-        square = shape[-1] == shape[-2] and same_spacing(spacing)
+        square = self.quarter_turns and shape[-1] == shape[-2] and same_spacing(spacing)
         cube = self.isotropic and len(set(shape)) == 1 and same_spacing(spacing, isotropic=True)
         self.orientation = int(choice * n_orientations(self.spatial_dims, square, cube)) if chance < self.prob else 0
         self._do_transform = self.orientation != 0
@@ -203,6 +205,7 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
         prob: see :class:`RandOrient`.
         spacing_key: key of the voxel size, looked at where an item has it.
         allow_missing_keys: leave out keys an item has not.
+        quarter_turns: see :class:`RandOrient`.
 
     >>> x = torch.rand(1, 8, 8)
     >>> item = RandOrientd(["image", "label"])({"image": x, "label": x})
@@ -220,10 +223,11 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
         prob: float = 1.0,
         spacing_key: str = "spacing",
         allow_missing_keys: bool = False,
+        quarter_turns: bool = True,
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
         RandomizableTransform.__init__(self, prob)
-        self.rand_orient = RandOrient(spatial_dims, isotropic, prob)
+        self.rand_orient = RandOrient(spatial_dims, isotropic, prob, quarter_turns)
         self.spacing_key = spacing_key
 
     @property

@@ -42,11 +42,12 @@ class FlagPartialLabel(Transform):
 
         Args:
             image: ``(C, [D,] H, W)``; gives shape and type of a missing label.
-            label: ``(1, [D,] H, W)``, -1 where not annotated, or ``None``.
+            label: ``(1, [D,] H, W)``, -1 where not annotated, or ``None``; with more channels it is no class but a target of
+                real numbers (:class:`StarLabel`), whose first channel says what is annotated.
 
         Returns:
-            ``label`` (int64, of the type given), whether any voxel is annotated, and the boolean mask of annotated voxels
-            ``(1, [D,] H, W)``.
+            ``label`` (int64, of the type given; float32 with several channels; one channel where there was none), whether any
+            voxel is annotated, and the boolean mask of annotated voxels ``(1, [D,] H, W)``.
 
         Raises:
             ValueError: when the spatial shapes of image and label differ.
@@ -54,11 +55,11 @@ class FlagPartialLabel(Transform):
         expected = (1, *image.shape[1:])
         if label is None:
             label = convert_to_dst_type(np.full(expected, IGNORE), image, dtype=np.int64)[0]
-        elif tuple(label.shape) != expected:
+        elif tuple(label.shape[1:]) != expected[1:] or not label.shape[0]:
             raise ValueError(f"`label` must have the shape {expected} of its image, got {tuple(label.shape)}")
         else:
-            label = convert_to_dst_type(label, label, dtype=np.int64)[0]
-        valid = label != IGNORE
+            label = convert_to_dst_type(label, label, dtype=np.int64 if label.shape[0] == 1 else np.float32)[0]
+        valid = label[:1] != IGNORE
         return label, bool(valid.any()), valid
 
 

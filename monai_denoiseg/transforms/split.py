@@ -15,15 +15,17 @@ from monai_denoiseg.constants import CLASSES
 class SplitPredictiond(MapTransform):
     """Keep the class probabilities of a prediction under its key and add ``denoised`` (and a copy of the ``probabilities``).
 
+    What a network has not (no classes, no denoised channels) its item has not either.
+
     Args:
         keys: the prediction ``(K + C, [D,] H, W)``: class probabilities, then denoised channels.
-        n_classes: K.
+        n_classes: K; 0 for a network that only denoises.
         denoised_key: where the denoised channels ``(C, [D,] H, W)`` go.
         probabilities_key: where the probabilities go, which later transforms may replace under ``keys``.
         allow_missing_keys: skip absent keys.
 
     Raises:
-        ValueError: when there are no channels beyond the classes.
+        ValueError: when there are fewer channels than classes.
 
     >>> import torch
     >>> item = SplitPredictiond("pred")({"pred": torch.zeros(4, 8, 8)})
@@ -40,17 +42,19 @@ class SplitPredictiond(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.n_classes = check_int("n_classes", n_classes, 1)
+        self.n_classes = check_int("n_classes", n_classes, 0)
         self.denoised_key, self.probabilities_key = denoised_key, probabilities_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with the parts."""
         item = dict(data)
         for key in self.key_iterator(item):
-            prediction = item[key]
-            if prediction.shape[0] <= self.n_classes:
-                n = prediction.shape[0]
-                raise ValueError(f"{key!r} has {n} channels: {self.n_classes} classes leave no denoised channel")
-            item[self.denoised_key] = prediction[self.n_classes :]
-            item[key] = item[self.probabilities_key] = prediction[: self.n_classes]
+            prediction = item.pop(key)
+            n = prediction.shape[0]
+            if n < self.n_classes:
+                raise ValueError(f"{key!r} has {n} channels, fewer than the {self.n_classes} classes")
+            if n > self.n_classes:
+                item[self.denoised_key] = prediction[self.n_classes :]
+            if self.n_classes:
+                item[key] = item[self.probabilities_key] = prediction[: self.n_classes]
         return item

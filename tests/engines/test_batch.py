@@ -65,3 +65,13 @@ def test_tensors_with_metadata_become_plain() -> None:
 def test_a_batch_without_label_is_an_error() -> None:
     with pytest.raises(KeyError, match="label"):
         BlindSpotBatch(BlindSpot())({"image": torch.rand(1, 1, 8, 8)})
+
+
+def test_a_target_hides_nothing() -> None:
+    from monai_denoiseg.transforms import BlindSpot
+
+    batch = {"image": torch.rand(2, 1, 8, 8), "target": torch.rand(2, 1, 8, 8), "label": torch.full((2, 1, 8, 8), -1)}
+    hidden, target, _, _ = BlindSpotBatch(BlindSpot())(batch)
+    assert torch.equal(hidden, batch["image"])
+    assert bool(target["mask"].all())
+    assert torch.equal(target["target"], batch["target"])

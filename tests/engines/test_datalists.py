@@ -95,3 +95,23 @@ def test_typical_spacing(caplog: pytest.LogCaptureFixture) -> None:
     assert typical_spacing(sizes([1.0, 1.0], [2.0, 1.0], [2.0, 1.0])) == [2.0, 1.0]
     assert "resample the images first" in caplog.text
     assert typical_spacing(sizes([1.0, 1.0]), given=[3, 4]) == [3.0, 4.0]
+
+
+def test_denoising_alone_sees_the_same_split_without_labels(tmp_path: Path) -> None:
+    data = write_simulated(tmp_path / "data", n_images=8, n_labelled=4, shape=(16, 16))
+    with_labels, without = (training_data(data, tmp_path, validation_fraction=0.5, labels=labels) for labels in (True, False))
+    assert count_data(**without)["train_labelled"] == count_data(**without)["validation_labelled"] == 0
+    for part in ("training", "validation"):
+        assert [item["image"] for item in without[part]] == [item["image"] for item in with_labels[part]]
+
+
+def test_target_images_come_from_their_folder(tmp_path: Path) -> None:
+    data = Path(write_simulated(tmp_path / "data", n_images=4, n_labelled=2, shape=(16, 16)))
+    parts = training_data(data, tmp_path, target="clean", validation_fraction=0.25)
+    for item in parts["training"] + parts["validation"]:
+        assert Path(item["target"]) == data / "clean" / Path(item["image"]).name
+    next((data / "clean").iterdir()).unlink()
+    with pytest.raises(ValueError, match=r"1 images have no target in .*clean, the first is"):
+        training_data(data, tmp_path, target="clean")
+    with pytest.raises(FileNotFoundError, match="second does not exist"):
+        training_data(data, tmp_path, target="second")

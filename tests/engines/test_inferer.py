@@ -223,3 +223,58 @@ def test_quarter_turns_only_for_a_network_of_square_pixels(arguments: dict[str, 
             turned = torch.rot90(image.flip(flips), quarter, (2, 3)).contiguous()
             total += torch.rot90(single(turned, net), -quarter, (2, 3)).flip(flips)
     torch.testing.assert_close(DenoiSegInferer(tta=True)(image, net), total / turns, rtol=1e-4, atol=1e-4)
+
+
+class DiscNet(torch.nn.Module):
+    """Knows the answer: whatever it is shown, it gives the object probability and star distances of the bright object in it."""
+
+    def __init__(self, rays: np.ndarray) -> None:
+        super().__init__()
+        from monai_denoiseg.transforms import StarLabel
+
+        self.label, self.rays = StarLabel(rays), torch.as_tensor(rays)
+        self.n_classes, self.head, self.denoises, self.multiple = 1 + len(rays), "stardist", True, [1, 1]
+
+    def square(self) -> bool:
+        return True
+
+    def intensity(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(image), 2, 1)
+
+    def forward(self, image: torch.Tensor, intensity: torch.Tensor | None = None) -> torch.Tensor:
+        return torch.stack([torch.cat([self.label((one > 0.5).int()), one]) for one in image])
+
+    def activate(self, output: torch.Tensor) -> torch.Tensor:
+        return output
+
+
+def test_star_distances_are_turned_back() -> None:
+    from monai_denoiseg.transforms import star_rays
+
+    image = torch.zeros(1, 1, 24, 24)
+    image[..., 4:15, 6:11] = 1.0
+    net = DiscNet(star_rays(32, 2))
+    plain, averaged = (DenoiSegInferer(tta=tta)(image, net) for tta in (False, True))
+    torch.testing.assert_close(averaged, plain, atol=1e-4, rtol=0)
+
+
+def test_orientations_the_rays_do_not_allow_give_no_distances() -> None:
+    from monai_denoiseg.transforms import star_rays
+
+    image = torch.zeros(1, 1, 24, 24)
+    image[..., 4:15, 6:11] = 1.0
+    net = DiscNet(star_rays(7, 2))  # an odd number: only the flip of Y maps them onto themselves
+    plain, averaged = (DenoiSegInferer(tta=tta)(image, net) for tta in (False, True))
+    torch.testing.assert_close(averaged, plain, atol=1e-4, rtol=0)
+
+
+def test_stardist_network_tiled_equals_whole() -> None:
+    from monai_denoiseg.transforms import star_rays
+
+    torch.manual_seed(0)
+    net = DenoiSegNet(2, depth=1, features=4, rays=star_rays(8, 2)).eval()
+    image = torch.randn(1, 1, 45, 30)
+    for tta in (False, True):
+        whole, tiled = (DenoiSegInferer(size, tta)(image, net) for size in (None, 16))
+        assert whole.shape == (1, 10, 45, 30)
+        torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=1e-4)

@@ -44,6 +44,10 @@ def run(folder: Path, cases: list[dict[str, Any]], threshold: float = 0.5, **opt
     return engine.run([[case] for case in cases])
 
 
+def without_residual(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if not key.startswith("residual_")}
+
+
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "per_image.csv").open(newline="") as file:
         return list(csv.DictReader(file))
@@ -140,8 +144,8 @@ def test_frames_of_one_file_are_told_apart() -> None:
 def test_neither_labels_nor_clean_images(tmp_path: Path) -> None:
     state = run(tmp_path, [case(0, (10, 20), 2, labelled=False, clean=False)])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics == {"n_images": 1, "threshold": 0.5, "reduction": "image_mean"}
-    assert rows(tmp_path) == [{"image": "a.ome.tif", "n_predicted": "2"}]
+    assert without_residual(metrics) == {"n_images": 1, "threshold": 0.5, "reduction": "image_mean"}
+    assert [without_residual(row) for row in rows(tmp_path)] == [{"image": "a.ome.tif", "n_predicted": "2"}]
     assert "ap" not in state.metrics
 
 
@@ -181,6 +185,8 @@ def test_several_channels_and_unannotated_voxels(tmp_path: Path) -> None:
 def test_options_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="reduction"):
         run(tmp_path, [], reduction="median")
+    with pytest.raises(ValueError, match="`head` must be one of 'classes', 'stardist', 'none', got 'star'"):
+        run(tmp_path, [], head="star")
 
 
 ORGANS = ["background", "liver", "left kidney", "spleen"]
@@ -213,7 +219,7 @@ def test_semantic_classes(tmp_path: Path, shape: tuple[int, ...]) -> None:
         found, true = found[true >= 0], true[true >= 0]
         table.append([2 * ((found == k) & (true == k)).sum() / ((found == k).sum() + (true == k).sum()) for k in (1, 2)])
     written = rows(tmp_path)
-    assert list(written[0]) == ["image", "dice", "dice_liver", "dice_left kidney", "dice_spleen"]
+    assert list(without_residual(written[0])) == ["image", "dice", "dice_liver", "dice_left kidney", "dice_spleen"]
     assert [row["dice"] == "" for row in written] == [False, False, True]
     for row, scores in zip(written, table, strict=False):
         assert [float(row[key]) for key in ("dice", "dice_liver", "dice_left kidney")] == pytest.approx(
@@ -221,7 +227,7 @@ def test_semantic_classes(tmp_path: Path, shape: tuple[int, ...]) -> None:
         )
         assert row["dice_spleen"] == "nan"
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert sorted(metrics) == ["classes", "dice", "dice_left kidney", "dice_liver", "dice_spleen", "n_images"]
+    assert sorted(without_residual(metrics)) == ["classes", "dice", "dice_left kidney", "dice_liver", "dice_spleen", "n_images"]
     assert (metrics["classes"], metrics["dice_spleen"], metrics["n_images"]) == (ORGANS, None, 3)
     assert metrics["dice"] == pytest.approx(np.mean(table)) == state.metrics["dice"]
     best = "ab"[int(np.mean(table[1]) > np.mean(table[0]))]
@@ -233,7 +239,7 @@ def test_semantic_classes(tmp_path: Path, shape: tuple[int, ...]) -> None:
 
 def test_semantic_classes_without_labels_are_drawn_all_the_same(tmp_path: Path) -> None:
     run_organs(tmp_path, [organ_case(seed, (8, 9), labelled=False) for seed in range(2)])
-    assert json.loads((tmp_path / "metrics.json").read_text()) == {"classes": ORGANS, "n_images": 2}
+    assert without_residual(json.loads((tmp_path / "metrics.json").read_text())) == {"classes": ORGANS, "n_images": 2}
     assert len(list((tmp_path / "panels").iterdir())) == 2
 
 
@@ -251,3 +257,32 @@ def test_the_callable_gets_the_voxel_size(tmp_path: Path) -> None:
     assert asked == [(3, item["spacing"])]
     with np.load(tmp_path / "arrays" / "best_a.npz") as stored:
         assert stored["spacing"].tolist() == [3, 1, 1]
+
+
+@pytest.mark.parametrize("shape", [(10, 20), (4, 10, 20)])
+def test_what_was_removed(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    cases = [case(0, shape, 3), case(1, shape, 1, labelled=False, clean=False)]
+    state = run(tmp_path, cases)
+    written, metrics = rows(tmp_path), json.loads((tmp_path / "metrics.json").read_text())
+    table: dict[str, list[float]] = {}
+    for item in cases:
+        removed = (item["image"] - item["pred"][3:]).double().numpy()[0]
+        centred = removed - removed.mean()
+        values = {"residual_mean": removed.mean(), "residual_std": removed.std()}
+        for axis, name in enumerate("zyx"[-len(shape) :]):
+            pairs = np.delete(centred, 0, axis) * np.delete(centred, -1, axis)
+            values[f"residual_autocorrelation_{name}"] = pairs.mean() / (centred**2).mean()
+        for name, value in values.items():
+            table.setdefault(name, []).append(value)
+    assert [key for key in written[0] if key.startswith("residual")] == list(table)
+    for name, values in table.items():
+        assert [float(row[name]) for row in written] == pytest.approx(values, rel=1e-4, abs=1e-6)
+        assert metrics[name] == pytest.approx(np.mean(values), rel=1e-4, abs=1e-6)
+        assert state.metrics[name] == metrics[name]
+
+
+def test_ranked_by_the_correlation_of_what_was_removed_if_nothing_else_is_known() -> None:
+    names = ("residual_autocorrelation_y", "residual_autocorrelation_x")
+    table = [dict(zip(names, pair, strict=True)) for pair in [(0.1, -0.5), (0.0, 0.02), (0.2, 0.1), (math.nan, 0.0)]]
+    assert _best_median_worst([*table[:3], {}]) == {"best": 1, "median": 2, "worst": 0}
+    assert _best_median_worst([{"n_predicted": 3} | table[1], {"n_predicted": 5} | table[0]])["best"] == 1

@@ -79,7 +79,7 @@ def test_classes_of_the_network_and_voxel_size_of_the_item(tmp_path: Path, spaci
     picture = np.asarray(Image.open(tmp_path / "epoch_0001.png"))
     depth, factor = (16, 19) if spacing[0] == 4 else (4, 19)  # displayed voxels; the longest side of 20 becomes about 384
     panel = (20 + depth) * factor + 4
-    assert picture.shape[:2] == ((12 + depth) * factor + 4, 4 * panel + 3 * 4)
+    assert picture.shape[:2] == ((12 + depth) * factor + 4, 5 * panel + 4 * 4)
 
 
 def test_other_ranks_draw_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +88,51 @@ def test_other_ranks_draw_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ImagePanels(tmp_path, ProbabilitiesToInstances(), DenoiSegNet(2, depth=1, features=4)).attach(engine)
     engine.run([0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stardist_head_shows_the_probability_of_an_object() -> None:
+    prediction = torch.arange(35.0).reshape(35, 1, 1).expand(35, 4, 6)
+    labels = torch.full((1, 4, 6), 7)
+    parts = prediction_arrays(prediction, torch.zeros(2, 4, 6), labels, head="stardist")
+    assert {name: (array.shape, array.flat[0]) for name, array in parts.items()} == {
+        "input": ((2, 4, 6), 0),
+        "denoised": ((2, 4, 6), 33),
+        "probabilities": ((1, 4, 6), 0),
+        "instances": ((4, 6), 7),
+    }
+    parts = prediction_arrays(prediction[:33], torch.zeros(2, 4, 6), labels, head="stardist", denoises=False)
+    assert sorted(parts) == ["input", "instances", "probabilities"]
+
+
+class Says:
+    """A network as far as the pictures look at it."""
+
+    def __init__(self, head: str, n_classes: int, denoises: bool) -> None:
+        self.head, self.n_classes, self.denoises = head, n_classes, denoises
+        self.classes: list[str] = []
+        self.threshold = torch.tensor([0.5, 0.5])
+
+
+@pytest.mark.parametrize("size", [(12, 20), (4, 12, 20)])
+@pytest.mark.parametrize(
+    ("head", "n_classes", "denoises", "panels"),
+    [("none", 0, True, 3), ("stardist", 33, True, 5), ("stardist", 33, False, 3), ("classes", 3, False, 3)],
+)
+def test_what_the_network_does_not_do_is_not_drawn(
+    tmp_path: Path, head: str, n_classes: int, denoises: bool, panels: int, size: tuple[int, ...]
+) -> None:
+    asked = []
+
+    def instances(channels: Any, threshold: float, spacing: Any = None) -> Any:
+        asked.append(len(channels))
+        return channels[:1] > threshold
+
+    image, prediction = torch.rand(1, *size), torch.rand(n_classes + denoises, *size)
+    engine = Engine(lambda engine, batch: [{"image": image, "pred": prediction}])
+    ImagePanels(tmp_path, instances, Says(head, n_classes, denoises)).attach(engine)  # type: ignore[arg-type]
+    engine.run([0])
+    assert asked == ([n_classes] if n_classes else [])
+    width = np.asarray(Image.open(tmp_path / "epoch_0001.png")).shape[1]
+    factor, depth = 19, len(size) == 3 and 4
+    panel = (20 + depth) * factor + (4 if depth else 0)
+    assert width == panels * panel + (panels - 1) * 4

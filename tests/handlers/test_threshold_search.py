@@ -154,3 +154,34 @@ def test_the_callable_gets_the_voxel_size_of_the_item() -> None:
     item = {"image": torch.rand(truth.shape), "label": truth, "instances": truth}
     evaluate(net, [item | {"spacing": torch.tensor([[4.0, 1.0, 1.0]])}, item], ThresholdSearch(net, instances, [0.5]))
     assert asked == [[4, 1, 1], None]
+
+
+def test_stardist_searches_overlap_too() -> None:
+    """Against every pair, one by one."""
+    from monai_denoiseg.metrics import average_precision, seg_score
+    from monai_denoiseg.transforms import StarLabel, StarsToInstances, star_rays
+
+    rays = star_rays(16, 2)
+    net = DenoiSegNet(2, depth=1, features=4, rays=rays)
+    rule, random = StarsToInstances(rays), np.random.default_rng(0)
+    thresholds = (0.2, 0.5, 0.8)
+    search = ThresholdSearch(net, rule, thresholds)
+    scores: dict[tuple[float, float], list[list[float]]] = {}
+    for seed in range(2):
+        _, truth = case(seed)
+        stars = StarLabel(rays)(torch.from_numpy(truth))
+        noisy = (stars + 0.3 * torch.from_numpy(random.normal(size=stars.shape).astype(np.float32)) * (stars > 0)).clamp(min=1e-3)
+        noisy[0].clamp_(max=1)
+        search.add(noisy, torch.from_numpy(truth))
+        for pair in [(t, o) for t in thresholds for o in rule.overlaps]:
+            found = torch.as_tensor(rule(noisy, threshold=pair[0], overlap=pair[1]))
+            scores.setdefault(pair, []).append(
+                [float(score(torch.from_numpy(truth), found)) for score in (average_precision, seg_score)]
+            )
+    metrics = search.choose()
+    means = {pair: np.mean(rows, 0) for pair, rows in scores.items()}
+    for index, name in enumerate(["ap", "seg"]):
+        best = max(float(mean[index]) for mean in means.values())
+        assert metrics[name] == pytest.approx(best, abs=1e-6)
+        chosen = (round(float(net.threshold[index]), 4), round(float(net.overlap[index]), 4))
+        assert float(means[chosen][index]) == pytest.approx(best, abs=1e-6)

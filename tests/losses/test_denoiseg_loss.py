@@ -128,3 +128,43 @@ def test_semantic_classes(channels: int, spatial: tuple[int, ...]) -> None:
     denoising = BlindSpotLoss()(output[:, 5:], target["image"], target["mask"])
     segmentation = PartialCrossEntropyLoss([1.0] * 5)(output[:, :5], target["label"])
     assert float(parts.total) == pytest.approx(0.25 * float(denoising) + 0.75 * float(segmentation))
+
+
+def test_a_target_image_takes_the_place_of_the_noisy_one() -> None:
+    image, wanted = torch.zeros(2, 1, 4, 4), torch.full((2, 1, 4, 4), 3.0)
+    target = {"image": image, "mask": torch.ones_like(image, dtype=torch.bool), "label": -torch.ones(2, 1, 4, 4).long()}
+    output = torch.zeros(2, 1, 4, 4, requires_grad=True)
+    loss = DenoiSegLoss(alpha=1.0, head="none")
+    assert float(loss(output, target).denoising.detach()) == 0
+    assert float(loss(output, target | {"target": wanted}).total.detach()) == 9
+
+
+def test_a_network_that_only_segments() -> None:
+    label = torch.zeros(1, 1, 4, 4).long()
+    target = {"image": torch.zeros(1, 1, 4, 4), "mask": torch.ones(1, 1, 4, 4).bool(), "label": label}
+    parts = DenoiSegLoss(alpha=0.0)(torch.zeros(1, 3, 4, 4), target)
+    assert (float(parts.denoising), round(float(parts.total), 4)) == (0.0, 1.0986)
+
+
+@pytest.mark.parametrize("denoises", [True, False])
+def test_stardist_head(denoises: bool) -> None:
+    from monai_denoiseg.losses import StarDistLoss
+
+    torch.manual_seed(0)
+    stars = torch.cat([torch.rand(2, 1, 6, 6), 5 * torch.rand(2, 8, 6, 6)], 1)
+    output = torch.randn(2, 9 + denoises, 6, 6)
+    target = {"image": torch.zeros(2, 1, 6, 6), "mask": torch.ones(2, 1, 6, 6).bool(), "label": stars}
+    loss = DenoiSegLoss(alpha=0.3, head="stardist", n_rays=8)
+    parts = loss(output, target)
+    torch.testing.assert_close(parts.segmentation, StarDistLoss()(output[:, :9], stars))
+    torch.testing.assert_close(parts.denoising, output[:, 9:].square().mean() if denoises else torch.tensor(0.0))
+    assert len(loss.class_weights) == 0
+    unlabelled = loss(output, target | {"label": -torch.ones(2, 1, 6, 6)})
+    assert float(unlabelled.segmentation) == 0
+
+
+def test_wrong_heads_are_said() -> None:
+    with pytest.raises(ValueError, match="`head` must be one of 'classes', 'stardist', 'none', got 'star'"):
+        DenoiSegLoss(head="star")
+    with pytest.raises(ValueError, match="`n_rays`"):
+        DenoiSegLoss(head="stardist")

@@ -26,7 +26,7 @@ def test_panels(size: tuple[int, ...], channels: int) -> None:
         "input": image,
     }
     drawn = pictures.panel_images(arrays, at_least=50)
-    assert list(drawn) == ["input", "denoised", "clean", "probabilities", "instances", "truth"]
+    assert list(drawn) == ["input", "denoised", "residual", "clean", "probabilities", "instances", "truth"]
     assert len({picture.shape for picture in drawn.values()}) == 1
     assert all(picture.dtype == np.uint8 and picture.ndim == 3 for picture in drawn.values())
     assert list(pictures.panel_images({"input": image, "truth": arrays["truth"]})) == ["input", "truth"]
@@ -126,3 +126,26 @@ def test_crops_of_large_volumes_keep_the_cut() -> None:
     assert shown.shape[:2] == (10 + pictures.GAP + 10,) * 2
     for plane in (shown[:10, :10], shown[:10, -10:], shown[-10:, :10]):
         assert (plane[..., 0] == 255).sum() == 1
+
+
+@pytest.mark.parametrize("size", [(9, 11), (5, 9, 11)])
+def test_residual_is_grey_where_nothing_was_changed(size: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).integers(50, 200, (1, *size)).astype(np.uint8)
+    removed = np.zeros((1, *size))
+    middle = tuple(length // 2 for length in size)
+    removed[(0, *middle)], removed[(0, *middle[:-1], middle[-1] + 1)] = 30, -60
+    panels = pictures.panel_images({"input": image, "denoised": image - removed}, at_least=1)
+    drawn = panels["residual"][: size[-2], : size[-1], 0]
+    assert drawn[middle[-2:]] > 180
+    assert drawn[middle[-2], middle[-1] + 1] < 10
+    assert np.median(drawn) == 128
+    same = pictures.panel_images({"input": image, "denoised": image}, at_least=1)["residual"][: size[-2], : size[-1]]
+    assert (same == 128).all()
+
+
+@pytest.mark.parametrize("size", [(9, 11), (5, 9, 11)])
+def test_probability_of_an_object_looks_like_foreground(size: tuple[int, ...]) -> None:
+    probability = np.random.default_rng(0).random((1, *size))
+    both = np.concatenate([1 - probability, probability])
+    drawn = [pictures.panel_images({"input": probability, "probabilities": p})["probabilities"] for p in (probability, both)]
+    np.testing.assert_array_equal(*drawn)

@@ -93,7 +93,7 @@ def test_planes_of_a_volume(tmp_path: Path, spacing: list[float] | None) -> None
 
 def test_colours_of_the_legend_are_those_of_the_pictures(tmp_path: Path) -> None:
     html = write_report(organ_run(tmp_path, organ_arrays((24, 30), None))).read_text("utf-8")
-    probabilities = pictures_of(html)[2]
+    probabilities = pictures_of(html)[3]
     for label in (1, 3):
         colour = np.round(255 * class_colours(4)[label]).astype(int)
         assert class_colour(label, 4) == f"rgb({', '.join(map(str, colour))})"

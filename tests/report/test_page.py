@@ -51,7 +51,7 @@ def test_the_whole_report(run_dir: Path) -> None:
     assert path == run_dir / "report.html"
     page = Page(path)
     assert page.tags.count("svg") == 4
-    assert page.tags.count("img") == 3 * 6 + 1
+    assert page.tags.count("img") == 3 * 7
     for shown in (
         "60 images, 8 of them annotated",
         "0.712",

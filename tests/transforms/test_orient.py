@@ -11,7 +11,14 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Flip, Rotate90
 from monai.transforms.traits import RandomizableTrait
 
-from monai_denoiseg.transforms import RandOrient, RandOrientd, n_orientations, orient, orient_inverse, same_spacing
+from monai_denoiseg.transforms import (
+    RandOrient,
+    RandOrientd,
+    n_orientations,
+    orient,
+    orient_inverse,
+    same_spacing,
+)
 
 
 def all_of(x: torch.Tensor, spatial_dims: int, n: int) -> set[tuple]:

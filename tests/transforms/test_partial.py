@@ -43,7 +43,7 @@ def test_partly_annotated() -> None:
     assert FlagPartialLabel()(torch.zeros(1, 2, 2), torch.full((1, 2, 2), -1))[1] is False
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 4), (2, 4, 4), (4, 4)])
+@pytest.mark.parametrize("shape", [(1, 3, 4), (2, 4, 3), (0, 4, 4), (4, 4)])
 def test_shape_mismatch(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"`label` must have the shape \(1, 4, 4\) of its image, got"):
         FlagPartialLabel()(np.zeros((3, 4, 4)), np.zeros(shape))
@@ -179,3 +179,10 @@ def test_keep_slices_of_dictionaries() -> None:
 def test_keep_slices_wrong_arguments(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         KeepSlices(**arguments)(np.ones((1, 4, 3)))
+
+
+def test_a_target_of_several_channels_stays_real() -> None:
+    target = np.array([[[0.5, -1.0]], [[2.25, -1.0]]], np.float32)
+    label, labelled, valid = FlagPartialLabel()(np.zeros((1, 1, 2), np.float32), target)
+    np.testing.assert_array_equal(label, target)
+    assert (labelled, np.asarray(valid).tolist()) == (True, [[[True, False]]])

@@ -20,7 +20,9 @@ def test_other_number_of_classes() -> None:
     assert SplitPredictiond("pred", n_classes=2)({"pred": torch.zeros(3, 4, 4)})["denoised"].shape == (1, 4, 4)
 
 
-def test_no_denoised_channel_is_said() -> None:
-    with pytest.raises(ValueError, match="leave no denoised channel"):
-        SplitPredictiond("pred")({"pred": torch.zeros(3, 4, 4)})
+def test_what_a_network_has_not_its_item_has_not() -> None:
+    assert sorted(SplitPredictiond("pred")({"pred": torch.zeros(3, 4, 4)})) == ["pred", "probabilities"]
+    assert sorted(SplitPredictiond("pred", n_classes=0)({"pred": torch.zeros(2, 4, 4)})) == ["denoised"]
+    with pytest.raises(ValueError, match="'pred' has 2 channels, fewer than the 3 classes"):
+        SplitPredictiond("pred")({"pred": torch.zeros(2, 4, 4)})
     assert SplitPredictiond("pred", allow_missing_keys=True)({}) == {}

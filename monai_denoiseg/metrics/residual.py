@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["CORRELATED", "Residual", "residual_figures"]
+
 CORRELATED = 0.1
 """Lag-1 autocorrelation above which (in absolute value) the report warns."""
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_denoiseg.report import residual_figures
+from monai_denoiseg.metrics import residual_figures
 
 
 def plain_lag_one(values: np.ndarray, axis: int) -> float:

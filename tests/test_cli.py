@@ -50,7 +50,7 @@ def test_tasks_and_settings_reach_the_bundle(task: str, monkeypatch: pytest.Monk
     calls: list[Any] = []
     monkeypatch.setattr(monai_denoiseg.cli, "run_bundle", lambda *args, **kwargs: calls.append((args, kwargs)))
     assert main([task, "--dataset_dir", "a b", "--seed", "3", "--bundle_root=here"]) == 0
-    assert calls == [((task, "denoiseg_2d"), {"dataset_dir": "a b", "seed": 3, "bundle_root": "here"})]
+    assert calls == [((task, "denoiseg_2d", None), {"dataset_dir": "a b", "seed": 3, "bundle_root": "here"})]
 
 
 def test_an_error_is_one_line_and_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,3 +108,14 @@ def test_a_wheel_holds_the_bundle_within_the_package(tmp_path: Path, monkeypatch
     package = tmp_path / "site-packages" / "monai_denoiseg"
     monkeypatch.setattr(workflow, "__file__", str(package / "workflow.py"))
     assert workflow.bundle_folder("denoiseg_2d") == package / "bundles" / "denoiseg_2d"
+
+
+def test_a_method_reaches_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple] = []
+    monkeypatch.setattr(monai_denoiseg.cli, "run_bundle", lambda *words, **options: calls.append((words, options)))
+    assert main(["train", "--method", "sequential", "--max_epochs", "3"]) == 0
+    assert main(["infer", "--method", "median", "--bundle", "denoiseg_3d"]) == 0
+    assert calls == [
+        (("train", "denoiseg_2d", "sequential"), {"max_epochs": 3}),
+        (("infer", "denoiseg_3d", "median"), {}),
+    ]

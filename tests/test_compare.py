@@ -333,7 +333,11 @@ def test_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert {"psnr", "psnr_input", "ap", "seg"} <= done["scores"].keys()
     assert {"table.md", "table.csv", "plot.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
-    assert compare.main(["--table-only", "--output", str(tmp_path / "out")]) == 0
+    monkeypatch.setattr(compare, "record", lambda name, content: common.record(name, content, tmp_path / "results"))
+    assert compare.main(["--table-only", "--output", str(tmp_path / "out"), "--record", "tiny"]) == 0
+    kept = (tmp_path / "results" / "compare_tiny.json").read_text()
+    assert len(json.loads(kept)["runs"]) == len(json.loads(kept)["table"]) == 2
+    assert str(data) not in kept, "folders of this machine are nobody's business"
     assert "raw_s0_noise2void" in capsys.readouterr().out, "the first stage has a table of its own"
     with pytest.raises(SystemExit):
         compare.main([*command[:-1], "--epochs", "2", "--methods", "denoiseg"])

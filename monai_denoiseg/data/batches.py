@@ -117,7 +117,7 @@ class AnnotatedVoxels:
         """Return the spatial indices of a random annotated voxel of ``(C, [D,] H, W)``, or None if there is none."""
         known = self._places.get(id(label))
         if known is None or known[0]() is not label:
-            places = torch.nonzero(_plain(label) != IGNORE)[:, 1:]
+            places = torch.nonzero(_plain(label)[:1] != IGNORE)[:, 1:]  # the first channel tells
             known = weakref.ref(label), places[:: len(places) // _REMEMBERED + 1].clone()
             self._places = {key: value for key, value in self._places.items() if value[0]() is not None}
             self._places[id(label)] = known

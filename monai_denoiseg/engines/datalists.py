@@ -29,6 +29,7 @@ def training_data(
     validation_fraction: float = 0.15,
     n_labels: int | None = None,
     labels: bool = True,
+    labelled_only: bool = False,
     target: str | None = None,
     axes: str | None = None,
     spatial_dims: int = 2,
@@ -45,6 +46,7 @@ def training_data(
             labelled training images are validated on too, with a warning: better a threshold from them than none.
         n_labels: hide all training labels but this many (for experiments); None keeps all.
         labels: False leaves out all labels (after the split, which so is the same as with them): only denoising is trained.
+        labelled_only: train on the labelled images only: no other is read.
         target: subfolder of target images, see :func:`~monai_denoiseg.data.folder_datalist`.
         axes: axes of TIFF images, see :class:`~monai_denoiseg.data.TiffReader`.
         spatial_dims: of the simulated images.
@@ -82,6 +84,10 @@ def training_data(
         if check_int("n_labels", n_labels, 0) > count_labelled(training):
             raise ValueError(f"`n_labels` is {n_labels}, but only {count_labelled(training)} training images are labelled")
         training = KeepLabels(n_labels, seed=seed)(training)
+    if labelled_only:
+        training = [item for item in training if "label" in item]
+        if not training:
+            raise ValueError(f"no training image in {dataset_dir} is labelled, and only the segmentation is trained (`alpha` 0)")
     validation = _with_labels(validation, training)
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))

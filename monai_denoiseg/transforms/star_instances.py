@@ -43,6 +43,8 @@ class StarsToInstances(Transform):
 
     Attributes:
         overlaps: candidates for a search of the best ``overlap``.
+        thresholds: candidates for a search of the best ``threshold``: 0.25 to 0.9. (The probability falls linearly from an
+            object's middle to its border, so lower ones add candidates, no objects.)
         options: ``overlap`` and ``min_size``.
         units: always ``"voxel"``.
 
@@ -61,6 +63,7 @@ class StarsToInstances(Transform):
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 - MONAI's convention
     overlaps = (0.3, 0.4, 0.5)
+    thresholds = tuple(round(0.05 * i, 2) for i in range(5, 19))
     units = "voxel"
 
     def __init__(

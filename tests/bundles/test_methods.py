@@ -15,7 +15,7 @@ import tifffile
 import torch
 
 from monai_denoiseg.data import write_simulated
-from monai_denoiseg.engines import load_network
+from monai_denoiseg.engines import first_cause, load_network
 from monai_denoiseg.networks import DenoiSegNet, SequentialNet
 from monai_denoiseg.workflow import BUNDLES as NAMES
 from monai_denoiseg.workflow import bundle_folder, methods, run_bundle
@@ -116,13 +116,13 @@ def test_3d(method: str, volumes: Path, tmp_path: Path) -> None:
 
 
 def test_two_stages_share_what_a_denoiser_learnt(trained: dict[str, Path]) -> None:
-    """The joined network holds the first stage's weights; fine-tuning starts from them; both stages see the same images."""
+    """The joined network holds the first stage's weights; fine-tuning starts from them."""
     run = trained["finetune_sequential"]
     first = torch.load(run / "models" / "first_stage" / "model.pt")
     both = torch.load(run / "models" / "model.pt")
     assert all(torch.equal(both[f"denoiser.{key}"], value) for key, value in first.items())
     record, stage = (json.loads((folder / "settings.json").read_text()) for folder in (run, run / "models" / "first_stage"))
-    assert record["data"]["train"] == stage["data"]["train"]
+    assert stage["data"]["train"] > record["data"]["train"] == record["data"]["train_labelled"], "all images; the labelled ones"
     assert (record["data"]["train_labelled"] > 0, stage["data"]["train_labelled"]) == (True, 0)
     own = load_network(run / "models" / "model.pt")
     assert isinstance(own, SequentialNet)
@@ -162,11 +162,62 @@ def test_struct_mask_keeps_quarter_turns_away(train_method: Callable[..., Path])
 def test_a_missing_target_folder_is_said(train_method: Callable[..., Path]) -> None:
     with pytest.raises(Exception, match="Failed") as caught:
         train_method("supervised", target="cleen")
-    from monai_denoiseg.engines import first_cause
-
     assert "cleen does not exist" in str(first_cause(caught.value))
 
 
 def test_an_unknown_method_is_said() -> None:
     with pytest.raises(ValueError, match=r"`method` must be one of 'baseline', .* got 'n2v'"):
         run_bundle("train", method="n2v")
+
+
+@pytest.mark.parametrize("method", ["noise2void", "baseline", "sequential"])
+def test_streamed_as_in_memory(method: str, trained: dict[str, Path], cells: Path, tmp_path: Path) -> None:
+    place = {"model_file": str(trained[method] / "models" / "model.pt"), "dataset_dir": str(cells), "amp": "off", "tta": False}
+    for stream in ("never", "always"):
+        run_bundle("infer", output_dir=str(tmp_path / stream), stream=stream, tile_size=16, min_size=1, **place)
+    files = sorted(path.name for path in (tmp_path / "never").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "always").iterdir())
+    assert len(files) == 8 * (2 if method == "sequential" else 1)
+    for name in files:
+        one, other = (tifffile.imread(tmp_path / stream / name) for stream in ("never", "always"))
+        if name.endswith("_denoised.tif"):
+            np.testing.assert_allclose(one, other, atol=2e-3 * float(np.ptp(one)) + 1e-3)
+        else:
+            assert (one.max(), one.shape) == (other.max(), other.shape)
+
+
+def test_stardist_is_not_streamed(trained: dict[str, Path], cells: Path, tmp_path: Path) -> None:
+    place = {"model_file": str(trained["stardist"] / "models" / "model.pt"), "dataset_dir": str(cells)}
+    with pytest.raises(RuntimeError) as caught:
+        run_bundle("infer", output_dir=str(tmp_path), stream="always", **place)
+    assert "a StarDist network cannot be streamed" in str(first_cause(caught.value))
+
+
+def test_segmentation_alone_reads_the_labelled_images_only(trained: dict[str, Path]) -> None:
+    counts = {method: json.loads((trained[method] / "settings.json").read_text())["data"] for method in ("baseline", "noise2void")}
+    assert counts["baseline"]["train"] == counts["baseline"]["train_labelled"] < counts["noise2void"]["train"]
+
+
+def test_nothing_to_segment_from_is_said(cells: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").symlink_to(cells / "images")
+    place = {"dataset_dir": str(tmp_path / "data"), "output_dir": str(tmp_path / "out"), "ckpt_dir": str(tmp_path / "out")}
+    with pytest.raises(Exception, match="Failed") as caught:
+        run_bundle("train", method="baseline", **place, **TINY)
+    assert "is labelled, and only the segmentation is trained" in str(first_cause(caught.value))
+
+
+def test_striped_noise_is_warned_of_before_the_first_step(tmp_path: Path) -> None:
+    random, images = np.random.default_rng(0), tmp_path / "data" / "images"
+    images.mkdir(parents=True)
+    for number in range(3):
+        noise = random.normal(0, 10, (64, 65))
+        tifffile.imwrite(images / f"{number}.tif", (100 + noise[:, 1:] + noise[:, :-1]).astype(np.float32))
+    place = {"dataset_dir": str(images.parent), "output_dir": "plain", "ckpt_dir": "plain", **TINY}
+    done = run_program(["-m", "monai_denoiseg.cli", "train", "--method", "noise2void", *words(**place)], tmp_path)
+    assert done.code == 0, done.err
+    assert "configs/structn2v.json with a mask of 3 along X voxels" in done.out + done.err
+    run_bundle("train", method="structn2v", **place | {"output_dir": str(tmp_path / "s"), "ckpt_dir": str(tmp_path / "s")})
+    plain, struct = (json.loads((tmp_path / name / "settings.json").read_text())["noise"] for name in ("plain", "s"))
+    assert plain["correlated"] == struct["correlated"] == ["X"]
+    assert (plain["uncovered"], struct["uncovered"]) == (["X"], [])

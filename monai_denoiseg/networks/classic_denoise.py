@@ -67,7 +67,11 @@ def denoise_mean(image: ArrayLike, size: int | Sequence[int] = 3) -> NDArray[np.
 
 
 def denoise_median(image: ArrayLike, size: int | Sequence[int] = 3) -> NDArray[np.float64]:
-    """Median of the box around each voxel; arguments as :func:`denoise_mean`.
+    """Median of the box around each voxel.
+
+    Args:
+        image: ``([D,] H, W)``.
+        size: edge of the box in voxels, or one an axis.
 
     >>> denoise_median([[0.0, 3.0, 0.0]])
     array([[0., 0., 0.]])

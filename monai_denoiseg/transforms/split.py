@@ -30,7 +30,7 @@ class SplitPredictiond(MapTransform):
     >>> import torch
     >>> item = SplitPredictiond("pred")({"pred": torch.zeros(4, 8, 8)})
     >>> {key: tuple(value.shape) for key, value in item.items()}
-    {'pred': (3, 8, 8), 'denoised': (1, 8, 8), 'probabilities': (3, 8, 8)}
+    {'denoised': (1, 8, 8), 'pred': (3, 8, 8), 'probabilities': (3, 8, 8)}
     """
 
     def __init__(

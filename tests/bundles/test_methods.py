@@ -44,7 +44,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(
-        write_simulated(tmp_path_factory.mktemp("data") / "volumes", n_images=3, n_labelled=2, shape=(8, 24, 24), seed=1)
+        write_simulated(tmp_path_factory.mktemp("data") / "volumes", n_images=3, n_labelled=2, shape=(6, 18, 20), seed=1)
     )
     (folder / "second").symlink_to(folder / "images")
     return folder
@@ -194,7 +194,8 @@ def test_stardist_is_not_streamed(trained: dict[str, Path], cells: Path, tmp_pat
 
 
 def test_segmentation_alone_reads_the_labelled_images_only(trained: dict[str, Path]) -> None:
-    counts = {method: json.loads((trained[method] / "settings.json").read_text())["data"] for method in ("baseline", "noise2void")}
+    names = ("baseline", "noise2void")
+    counts = {name: json.loads((trained[name] / "settings.json").read_text())["data"] for name in names}
     assert counts["baseline"]["train"] == counts["baseline"]["train_labelled"] < counts["noise2void"]["train"]
 
 

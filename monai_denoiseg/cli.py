@@ -112,11 +112,12 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         _run(arguments, rest)
     except Exception as error:
-        from monai_denoiseg.engines import first_cause
+        from monai_denoiseg.engines import first_cause, wait_for_workers
 
         cause = first_cause(error)
         logger.debug("", exc_info=error)
         print(f"\n{type(cause).__name__}: {cause}", file=sys.stderr)
+        wait_for_workers()
         return 1
     return 0
 

@@ -7,12 +7,11 @@ from .bundle import (
     check_keys,
     decision_overlap,
     decision_threshold,
-    explain_errors,
-    first_cause,
     load_weights,
     user_settings,
 )
 from .datalists import count_data, labelled_flags, training_data, typical_spacing
+from .errors import explain_errors, first_cause, wait_for_workers
 from .evaluator import DenoiSegEvaluator
 from .inferer import DenoiSegInferer, Tile, tiles
 from .precision import Precision, cpu_gains_from_bf16
@@ -51,4 +50,5 @@ __all__ = [
     "training_data",
     "typical_spacing",
     "user_settings",
+    "wait_for_workers",
 ]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -17,6 +15,7 @@ from torch import nn
 
 from ..checks import check_option, suggest
 from ..handlers.files import is_main_process, save_atomically
+from .errors import explain_errors
 
 logger = logging.getLogger(__name__)
 
@@ -87,40 +86,6 @@ def truth_values(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
         if text.lower() not in ("true", "false"):
             raise ValueError(f"`{key}` must be true or false, got {text!r}")
     return {key: text.lower() == "true" for key, text in texts.items()}
-
-
-def explain_errors() -> None:
-    """End an uncaught error's traceback with its first cause.
-
-    MONAI wraps an error in one "Failed to evaluate ..." for each level of the configuration, and the reason stands far above the
-    last line.
-    """
-    if sys.excepthook is not sys.__excepthook__:
-        return
-
-    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, traceback)
-        cause = first_cause(error)
-        if cause is not error:
-            print(f"\n{type(cause).__name__}: {cause}", file=sys.stderr)
-
-    sys.excepthook = hook
-
-
-def first_cause(error: BaseException) -> BaseException:
-    """Follow ``raise ... from`` back through MONAI's wrapping, which is made of ``RuntimeError``, to the error it began with.
-
-    Args:
-        error: any error.
-
-    >>> outer = RuntimeError("Failed to evaluate")
-    >>> outer.__cause__ = ValueError("`alpha` must be in [0, 1], got 2")
-    >>> first_cause(outer)
-    ValueError('`alpha` must be in [0, 1], got 2')
-    """
-    while type(error) is RuntimeError and error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def check_keys(config: Mapping[str, Any], known: set[str]) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 from ..checks import check_int, check_option
 from ..data.lazy import can_stream, open_lazy
 from ..data.ngff import is_zarr
-from .bundle import first_cause
+from .errors import first_cause
 from .precision import Precision
 
 logger = logging.getLogger(__name__)

@@ -31,6 +31,7 @@ from monai_denoiseg.transforms.star_orient import RandOrientStarsd, random_orien
 from monai_denoiseg.transforms.star_rays import ray_faces, ray_permutation, star_rays
 from monai_denoiseg.transforms.star_shapes import StarShapes, render_stars, star_vertices
 from monai_denoiseg.transforms.stitching import InstanceStitcher, instances_by_tiles
+from monai_denoiseg.transforms.struct_copy import copy_blocks
 from monai_denoiseg.transforms.struct_mask import (
     box_mask,
     covered_axes,
@@ -70,6 +71,7 @@ __all__ = [
     "WholeIntensityd",
     "border_classes",
     "box_mask",
+    "copy_blocks",
     "covered_axes",
     "draw_spots",
     "exchangeable",

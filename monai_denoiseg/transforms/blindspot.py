@@ -15,10 +15,14 @@ from torch import Tensor
 
 from ..checks import check_int, check_option, check_range
 from .replacement import STRATEGIES
+from .struct_copy import copy_blocks
 from .struct_mask import read_struct_mask, struct_neighbours
 
 PAPER_FRACTION = 1 / 64
 """What the paper's 1.5 % comes to in 2D after its rounding: one voxel in an 8 x 8 box."""
+
+STRUCT_VALUES = ("block", "random")
+"""How the neighbours of a struct mask are hidden."""
 
 _MAX_GATHERED = 2**24
 
@@ -89,11 +93,15 @@ class BlindSpot(Transform):
     * ``"normal_fitted"``: normal with mean and standard deviation of the window.
     * ``"identity"``: unchanged (for ablations).
 
-    With a ``struct_mask`` (structN2V, Broaddus et al. 2020) the marked neighbours of each spot are hidden after that as well,
-    even where they are blind spots themselves: noise that is correlated along a line can then not be guessed from the neighbours
-    on it. They get uniform random values between mean - range * std and mean + range * std of their image and channel. The mask
-    that is returned, and with it the loss, stays with the blind spots. As in the original, except that a neighbour outside the
-    image is dropped, not moved to its edge. What this means for augmentation: :func:`~monai_denoiseg.transforms.exchangeable`.
+    With a ``struct_mask`` (structN2V, Broaddus et al. 2020) the marked neighbours of each spot are hidden as well, even where
+    they are blind spots themselves: noise that is correlated along a line can then not be guessed from the neighbours on it.
+    The mask that is returned, and with it the loss, stays with the blind spots. What this means for augmentation:
+    :func:`~monai_denoiseg.transforms.exchangeable`. The values, ``struct_values``:
+
+    * ``"block"``: spot and neighbours together are copied from a random place nearby, see :func:`copy_blocks` (default).
+    * ``"random"``: the neighbours get uniform random values between mean - range * std and mean + range * std of their image
+      and channel, the spot what the strategy says. As in the original, except that a neighbour outside the image is dropped,
+      not moved to its edge.
 
     Args:
         fraction: share of the voxels to hide, in (0, 1); 1/64 is the paper's in 2D. A struct mask of n neighbours hides up to
@@ -102,6 +110,7 @@ class BlindSpot(Transform):
         strategy: see above.
         struct_mask: nested lists of 0 and 1, ``([D,] H, W)``, each axis of odd length; ``[[1, 1, 1, 1, 1]]`` is a horizontal line
             (along X). See :func:`~monai_denoiseg.transforms.line_mask`. None for plain Noise2Void.
+        struct_values: see above.
         struct_range: half width of the random values in standard deviations; 2 is the paper's.
         shared: hide the same voxels in all channels instead of drawing them per channel.
         seed: draw from an own generator with this seed; None draws from torch's global generator, so that restoring its state
@@ -125,6 +134,7 @@ class BlindSpot(Transform):
         strategy: str = "uniform",
         *,
         struct_mask: Any = None,
+        struct_values: str = "block",
         struct_range: float = 2.0,
         shared: bool = False,
         seed: int | None = None,
@@ -133,6 +143,7 @@ class BlindSpot(Transform):
         self.radius = check_int("mask_radius", radius, 1)
         self.strategy = check_option("mask_strategy", strategy, STRATEGIES)
         self.struct_mask = None if struct_mask is None else read_struct_mask(struct_mask)
+        self.struct_values = check_option("struct_values", struct_values, STRUCT_VALUES)
         self.struct_range = check_range("struct_range", struct_range, 0, math.inf, open_low=True, open_high=True)
         self.shared, self.seed = shared, seed
         self._generators: dict[str, torch.Generator] = {}
@@ -167,7 +178,9 @@ class BlindSpot(Transform):
         hidden = padded.scatter(2, target, values.to(flat.dtype))[:, :, :spare].reshape(batch.shape)
         mask = torch.zeros(padded.shape, dtype=torch.bool, device=batch.device).scatter(2, target, True)
         mask = mask[:, :, :spare].reshape(batch.shape)
-        if self.struct_mask is not None:
+        if self.struct_mask is not None and self.struct_values == "block":
+            hidden = copy_blocks(batch, mask, self.struct_mask, self.radius, generator)
+        elif self.struct_mask is not None:
             # A random value for each voxel of the image, so that spots with common neighbours need no order among them.
             values = self._struct_values(batch, intensity, generator)
             hidden = torch.where(struct_neighbours(mask, self.struct_mask), values, hidden)

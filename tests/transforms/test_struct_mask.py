@@ -46,7 +46,7 @@ def test_exactly_the_marked_neighbours_are_hidden(shape: tuple[int, ...], mask: 
     batch = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     before = batch.clone()
     plain, spots = BlindSpot(0.05, 2, seed=4)(batch)
-    hidden, same_spots = BlindSpot(0.05, 2, struct_mask=mask, seed=4)(batch)
+    hidden, same_spots = BlindSpot(0.05, 2, struct_mask=mask, struct_values="random", seed=4)(batch)
     assert torch.equal(batch, before)
     assert spots.any()
     assert torch.equal(spots, same_spots), "the loss stays with the blind spots, drawn as without the mask"
@@ -71,7 +71,7 @@ def test_values_are_uniform_within_two_deviations_of_each_image_and_channel(give
     batch = offset + scale * torch.randn(2, 2, 200, 200, generator=torch.Generator().manual_seed(1))
     batch[0, 0, :10] = float("nan")
     intensity = torch.stack([offset.squeeze() + 3, 2 * scale.squeeze()], 1) if given else None
-    hidden, spots = BlindSpot(0.1, struct_mask=[[1, 1, 1]], seed=0)(batch, intensity=intensity)
+    hidden, spots = BlindSpot(0.1, struct_mask=[[1, 1, 1]], struct_values="random", seed=0)(batch, intensity=intensity)
     neighbours = struct_neighbours(spots, read_struct_mask([[1, 1, 1]]))
     for b in range(2):
         for c in range(2):
@@ -86,16 +86,16 @@ def test_values_are_uniform_within_two_deviations_of_each_image_and_channel(give
 
 def test_range_can_be_chosen_and_a_constant_image_stays() -> None:
     batch = torch.randn(1, 1, 100, 100, generator=torch.Generator().manual_seed(1))
-    hidden, spots = BlindSpot(0.2, struct_mask=[[1, 1, 1]], struct_range=10, seed=0)(batch)
+    hidden, spots = BlindSpot(0.2, struct_mask=[[1, 1, 1]], struct_values="random", struct_range=10, seed=0)(batch)
     values = hidden[struct_neighbours(spots, read_struct_mask([[1, 1, 1]]))]
     assert 9 < float(values.abs().max()) < 10.5
     constant = torch.full((1, 1, 9, 9), 4.0)
     assert torch.equal(BlindSpot(0.2, struct_mask=[[1, 1, 1]], seed=0)(constant)[0], constant)
 
 
-def explained(noise: torch.Tensor, struct_mask: Any) -> float:
+def explained(noise: torch.Tensor, struct_mask: Any, values: str = "block") -> float:
     """Share of the noise at the blind spots that a linear predictor finds in its four neighbours."""
-    hidden, spots = BlindSpot(0.02, struct_mask=struct_mask, seed=0)(noise)
+    hidden, spots = BlindSpot(0.02, struct_mask=struct_mask, struct_values=values, seed=0)(noise)
     spots[..., :1] = spots[..., -1:] = spots[..., :1, :] = spots[..., -1:, :] = False
     around = torch.stack([hidden.roll(shift, axis)[spots] for axis in (2, 3) for shift in (-1, 1)], 1)
     target = noise[spots][:, None]

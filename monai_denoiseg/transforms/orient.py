@@ -25,8 +25,6 @@ _EXCHANGES = {
     2: ((0, 1), (1, 0)),
     3: ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)),
 }
-
-
 _ALIKE = 1.05  # voxel sizes within 5 % count as equal
 
 
@@ -109,7 +107,7 @@ def orient_inverse(x: NdarrayOrTensor, k: int, spatial_dims: int) -> NdarrayOrTe
 
 
 class RandOrient(RandomizableTransform, InvertibleTransform):
-    """Draw one of the orientations that keep the shape, all with the same chance (no orientation change is one of them).
+    """Draw one of the orientations that keep the shape, all with the same chance (DenoiSeg, 2020: 8-fold).
 
     2D: 8 (4 for non-square images). 3D: flips of all axes and quarter turns in the YX plane, 16 (8 if Y and X differ); all 48 for
     cubes of isotropic voxels. Axes whose voxel sizes differ are not exchanged. The draw uses torch's global generator, so
@@ -126,8 +124,6 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
 
     Raises:
         ValueError: when ``spatial_dims`` is neither 2 nor 3 or ``prob`` outside [0, 1].
-
-    Source: DenoiSeg (2020), 8-fold augmentation.
 
     >>> turn = RandOrient().set_random_state(seed=1)
     >>> y = turn(torch.arange(4).reshape(1, 2, 2))
@@ -158,8 +154,13 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
         shape = data.shape[-self.spatial_dims :]
         square = self.quarter_turns and shape[-1] == shape[-2] and same_spacing(spacing)
         cube = self.isotropic and len(set(shape)) == 1 and same_spacing(spacing, isotropic=True)
-        self.orientation = int(choice * n_orientations(self.spatial_dims, square, cube)) if chance < self.prob else 0
+        kept = self.allowed(n_orientations(self.spatial_dims, square, cube))
+        self.orientation = kept[int(choice * len(kept))] if chance < self.prob else 0
         self._do_transform = self.orientation != 0
+
+    def allowed(self, n: int) -> Sequence[int]:
+        """Those of the first ``n`` orientations that may be drawn."""
+        return range(n)
 
     def __call__(
         self, img: NdarrayOrTensor, randomize: bool = True, spacing: Sequence[float] | torch.Tensor | None = None

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from monai_denoiseg.transforms.orient import RandOrient, RandOrientd, n_orientations, same_spacing
+from monai_denoiseg.transforms.orient import RandOrient, RandOrientd, n_orientations
 from monai_denoiseg.transforms.star_rays import ray_permutation
 
 __all__ = ["RandOrientStarsd", "random_orientation"]
@@ -114,15 +114,9 @@ class _ClosedOrient(RandOrient):
                 found[k] = torch.tensor([0, *(1 + index for index in source)])
         return found
 
-    def randomize(self, data: NdarrayOrTensor, spacing: Sequence[float] | torch.Tensor | None = None) -> None:
-        """As :meth:`RandOrient.randomize`, from those of its orientations that are in :attr:`channels`."""
-        chance, choice = self.R.random_sample(2) if self._seeded else torch.rand(2, dtype=torch.float64).tolist()
-        shape = data.shape[-self.spatial_dims :]
-        square = self.quarter_turns and shape[-1] == shape[-2] and same_spacing(spacing)
-        cube = self.isotropic and len(set(shape)) == 1 and same_spacing(spacing, isotropic=True)
-        drawn_from = [k for k in range(n_orientations(self.spatial_dims, square, cube)) if k in self.channels]
-        self.orientation = drawn_from[int(choice * len(drawn_from))] if chance < self.prob else 0
-        self._do_transform = self.orientation != 0
+    def allowed(self, n: int) -> Sequence[int]:
+        """Those of the first ``n`` orientations that are in :attr:`channels`."""
+        return [k for k in range(n) if k in self.channels]
 
 
 def random_orientation(

@@ -11,6 +11,7 @@ from .bundle import (
     user_settings,
 )
 from .datalists import count_data, labelled_flags, training_data, typical_spacing
+from .distributed import leave_group
 from .errors import explain_errors, first_cause, wait_for_workers
 from .evaluator import DenoiSegEvaluator
 from .inferer import DenoiSegInferer, Tile, tiles
@@ -43,6 +44,7 @@ __all__ = [
     "first_stage",
     "joined_network",
     "labelled_flags",
+    "leave_group",
     "load_network",
     "load_weights",
     "start_network",

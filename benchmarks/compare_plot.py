@@ -10,7 +10,7 @@ from typing import Any
 
 from compare_table import COLUMNS, summarise
 
-from monai_denoiseg.report.charts import nice_ticks
+from monai_denoiseg.pictures.charts import nice_ticks
 
 PANEL_W, PANEL_H = 430, 270
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 34, 46

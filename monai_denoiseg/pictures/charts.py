@@ -1,4 +1,4 @@
-"""Line charts as inline SVG, drawn by hand: no library, no script, and they scale with the page."""
+"""Line charts as SVG, drawn by hand: no library, no script, and they scale with the page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 480, 290
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 46
+HEAD = 56
+"""Height of title and legend above a chart that stands alone."""
+
+_STYLE = (
+    "text{font:13px system-ui,'DejaVu Sans',Arial,sans-serif;fill:#3c4757}.title{font-weight:600;fill:#16202e}"
+    ".grid{stroke:#e4e8ee}.axis{stroke:#8b96a5}polyline{stroke-width:2.2;stroke-linejoin:round;stroke-linecap:round}"
+    ".best{fill:#fff;stroke-width:2.5}"
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,41 @@ def line_chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
         "</svg>",
     ]
     return "".join(parts)
+
+
+def chart_file(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> str:
+    """Draw curves as an SVG file of its own, with title, legend and style.
+
+    Args:
+        lines: the curves; those without a finite point are left out.
+        title: stands above the chart.
+        x_label: title of the x axis.
+        y_label: title of the y axis.
+
+    Returns:
+        The text of the file; without a finite point it holds the title only.
+
+    >>> svg = chart_file([Line("all", np.arange(3), np.ones(3), "#000")], title="Cells", x_label="step", y_label="energy")
+    >>> 'xmlns="http://www.w3.org/2000/svg"' in svg, ">Cells<" in svg, ">all<" in svg
+    (True, True, True)
+    """
+    shown = [line for line in lines if len(line.points())]
+    height = HEAD + HEIGHT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
+        f"<style>{_STYLE}</style>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text class="title" x="{LEFT}" y="22">{escape(title)}</text>',
+    ]
+    left = LEFT
+    for line in shown:
+        parts.append(f'<rect x="{left}" y="35" width="14" height="4" fill="{line.colour}"/>')
+        parts.append(f'<text x="{left + 20}" y="42">{escape(line.name)}</text>')
+        left += 44 + 7 * len(line.name)
+    # The inner element keeps its own view box: given a place and a size it is drawn unscaled below the head.
+    inner = line_chart(shown, x_label=x_label, y_label=y_label)
+    placed = inner.replace("<svg ", f'<svg y="{HEAD}" width="{WIDTH}" height="{HEIGHT}" ', 1)
+    return "".join([*parts, placed, "</svg>\n"])
 
 
 class _Axes:

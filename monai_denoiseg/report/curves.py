@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from monai_denoiseg.report.charts import Line, line_chart
+from monai_denoiseg.pictures.charts import Line, line_chart
 from monai_denoiseg.report.classes import class_colour, section
 from monai_denoiseg.report.run_folder import RunFolder, class_names, column
 from monai_denoiseg.report.task import Task, task_of

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from monai_denoiseg.report.charts import HEIGHT, WIDTH, Line, line_chart, log_ticks, nice_ticks
+from monai_denoiseg.pictures.charts import HEAD, HEIGHT, WIDTH, Line, chart_file, line_chart, log_ticks, nice_ticks
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.031, 0.92), (-3, 7), (1e-6, 2e-6), (120, 99000)])
@@ -65,3 +65,25 @@ def test_best_value_is_marked() -> None:
     (points,) = polylines(svg)
     (circle,) = ElementTree.fromstring(svg).iter("circle")
     assert [float(circle.attrib["cx"]), float(circle.attrib["cy"])] == points[1].tolist()
+
+
+def test_a_chart_file_stands_alone() -> None:
+    lines = [Line("sum <all>", np.arange(4), np.arange(4.0), "#000"), Line("gone", np.arange(4), np.full(4, np.nan), "#123456")]
+    text = chart_file(lines, title="a & b", x_label="step", y_label="energy")
+    root = ElementTree.fromstring(text)
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{space}svg"
+    texts = [entry.text for entry in root.iter(f"{space}text")]
+    assert {"a & b", "sum <all>", "step", "energy"} <= set(texts)
+    assert "gone" not in texts
+    assert "#123456" not in text
+    (inner,) = root.findall(f"{space}svg")
+    assert (inner.attrib["y"], inner.attrib["viewBox"]) == (str(HEAD), f"0 0 {WIDTH} {HEIGHT}")
+    (style,) = root.iter(f"{space}style")
+    assert style.text is not None
+    assert "polyline" in style.text
+
+
+def test_a_chart_file_without_points_says_its_title() -> None:
+    root = ElementTree.fromstring(chart_file([], title="nothing", x_label="x", y_label="y"))
+    assert [entry.text for entry in root.iter("{http://www.w3.org/2000/svg}text")] == ["nothing"]

@@ -3,13 +3,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LABEL_VENV := .venv-label
+LABEL_STAMP := $(LABEL_VENV)/.installed
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench
+.PHONY: help venv demo test lint bench label-env test-label
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 venv: $(STAMP)  ## create .venv and install the package with all extras (PYTHON=/path/to/python to choose)
 
@@ -26,6 +28,15 @@ demo: $(STAMP)  ## simulate, train, infer, evaluate and write a report (minutes 
 
 test: $(STAMP)  ## run the tests and the docstring examples (DENOISEG_DATA=folder adds those on real images)
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+label-env: $(LABEL_STAMP)  ## create .venv-label with a MONAI Label server (Python 3.11, no CUDA packages)
+
+$(LABEL_STAMP): constraints-label.txt scripts/label_env.sh pyproject.toml
+	bash scripts/label_env.sh $(LABEL_VENV)
+	@touch $@
+
+test-label: $(LABEL_STAMP)  ## run the tests of the MONAI Label app, the server's among them
+	$(LABEL_VENV)/bin/python -m pytest tests/label -m "not slow" $(ARGS)
 
 lint: $(STAMP)  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-ROOMS = ("data", "transforms", "networks", "losses", "metrics", "handlers", "engines")
+ROOMS = ("data", "transforms", "networks", "losses", "metrics", "handlers", "engines", "self2seg")
 
 __all__ = ["__version__", *ROOMS]
 

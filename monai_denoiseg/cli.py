@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from monai_denoiseg.workflow import BUNDLES, RUNS, methods, run_bundle
+from monai_denoiseg.workflow import BUNDLES, RUNS, methods, run_bundle, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for task, config in RUNS.items():
         sub = commands.add_parser(task, help=f"run a bundle's {config}.json; every key of it is an option (--key value)")
-        sub.add_argument("--bundle", default="denoiseg_2d", choices=BUNDLES)
-        sub.add_argument("--method", metavar="NAME", help=f"one of {', '.join(methods(task))}; without it DenoiSeg")
+        bundles = [bundle for bundle in BUNDLES if task in tasks(bundle)]
+        sub.add_argument("--bundle", default="denoiseg_2d", choices=bundles)
+        sub.add_argument("--method", metavar="NAME", help=_methods_help(task, bundles))
     simulate = commands.add_parser("simulate", help="write a simulated data set")
     simulate.add_argument("folder")
     simulate.add_argument("--n_images", type=int, default=60)
@@ -71,10 +72,21 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=0)
     report = commands.add_parser("report", help="write report.html for a run folder")
     report.add_argument("run_dir")
+    label_app = commands.add_parser("label-app", help="write the folder a MONAI Label server is started with")
+    label_app.add_argument("folder")
+    label_app.add_argument("--bundles", nargs="+", default=["denoiseg_2d", "denoiseg_3d"])
+    label_app.add_argument("--models", nargs="*", default=[], metavar="MODEL_PT", help="trained networks to start with")
     demo = commands.add_parser("demo", help="simulate, train, infer, evaluate, report")
     demo.add_argument("--output", default="demo")
     demo.add_argument("--seed", type=int, default=0)
     return parser
+
+
+def _methods_help(task: str, bundles: Sequence[str]) -> str:
+    text = f"one of {', '.join(methods(task))}; without it DenoiSeg"
+    if "self2seg" in bundles:
+        text += f". With --bundle self2seg: {', '.join(methods(task, 'self2seg'))}; without it Self2Seg"
+    return text
 
 
 def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
@@ -89,6 +101,10 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
         from monai_denoiseg.report import write_report
 
         print(write_report(arguments.run_dir))
+    elif arguments.command == "label-app":
+        from monai_denoiseg.label import write_app
+
+        print(write_app(arguments.folder, arguments.bundles, arguments.models))
     else:
         from monai_denoiseg.demo import run_demo
 
@@ -107,7 +123,7 @@ def main(words: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     parser = _parser()
     arguments, rest = parser.parse_known_args(words)
-    if rest and arguments.command in ("simulate", "report"):
+    if rest and arguments.command in ("simulate", "report", "label-app"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         _run(arguments, rest)

@@ -9,7 +9,7 @@ from typing import Any
 from monai_denoiseg.checks import check_option
 
 RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
-BUNDLES = ("denoiseg_2d", "denoiseg_3d")
+BUNDLES = ("denoiseg_2d", "denoiseg_3d", "self2seg")
 
 
 def bundle_folder(name: str) -> Path:
@@ -30,6 +30,22 @@ def bundle_folder(name: str) -> Path:
     return source if source.is_dir() else package / "bundles" / name
 
 
+def tasks(bundle: str) -> list[str]:
+    """The tasks a bundle has a configuration for.
+
+    Args:
+        bundle: name of the bundle.
+
+    Raises:
+        ValueError: for an unknown bundle.
+
+    >>> tasks("denoiseg_2d"), tasks("self2seg")
+    (['train', 'evaluate', 'infer'], ['infer'])
+    """
+    configs = bundle_folder(bundle) / "configs"
+    return [task for task, name in RUNS.items() if (configs / f"{name}.json").is_file()]
+
+
 def methods(task: str, bundle: str = "denoiseg_2d") -> list[str]:
     """Names of the methods a task can run besides its default: the overlay files of a bundle that suit its configuration.
 
@@ -38,19 +54,27 @@ def methods(task: str, bundle: str = "denoiseg_2d") -> list[str]:
         bundle: name of the bundle.
 
     Raises:
-        ValueError: for an unknown task or bundle.
+        ValueError: for an unknown task or bundle, and a task the bundle has no configuration for.
 
     >>> "noise2void" in methods("train"), "noise2void" in methods("infer"), "median" in methods("infer")
     (True, False, True)
+    >>> methods("infer", "self2seg")
+    ['chan_vese', 'noise2fast', 'sequential']
     """
-    check_option("task", task, RUNS)
-    configs = bundle_folder(bundle) / "configs"
-    keys = {name: json.loads((configs / f"{name}.json").read_text("utf-8")).keys() for name in RUNS.values()}
-    # A training's overlay only sets keys of train.json; the training-free methods replace the network of the other two.
+    configs = _configs(task, bundle)
     found = {path.stem: json.loads(path.read_text("utf-8")).keys() for path in configs.glob("*.json")}
-    training = {name for name, theirs in found.items() if theirs <= keys["train"]}
-    others = found.keys() - training - {"metadata", "multi_gpu_train", *RUNS.values()}
-    return sorted((training if task == "train" else others) - {"train", "inference", "evaluate"})
+    # A training's overlay only sets keys of train.json; the training-free methods replace the network of the other two.
+    training = {name for name, theirs in found.items() if theirs <= found.get("train", set())}
+    others = found.keys() - training - {"metadata", "multi_gpu_train"}
+    return sorted((training if task == "train" else others) - set(RUNS.values()))
+
+
+def _configs(task: str, bundle: str) -> Path:
+    """Folder of the configurations of a bundle that can run the task."""
+    check_option("task", task, RUNS)
+    if task not in (known := tasks(bundle)):
+        raise ValueError(f"the bundle {bundle!r} has no {RUNS[task]}.json: it can {', '.join(known)} only")
+    return bundle_folder(bundle) / "configs"
 
 
 def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None, **overrides: Any) -> None:
@@ -59,11 +83,12 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
     Args:
         task: ``"train"``, ``"evaluate"`` or ``"infer"``.
         bundle: name of the bundle.
-        method: an overlay over the configuration, see :func:`methods`; None is DenoiSeg.
+        method: an overlay over the configuration, see :func:`methods`; None is the bundle's own, DenoiSeg or Self2Seg.
         overrides: keys of the configuration to replace.
 
     Raises:
-        ValueError: for an unknown task, bundle or method; and whatever the configuration raises.
+        ValueError: for an unknown task, bundle or method, and a task the bundle has no configuration for; and whatever the
+            configuration raises.
 
     >>> run_bundle("segment")
     Traceback (most recent call last):
@@ -72,8 +97,7 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
     """
     from monai.bundle import ConfigWorkflow
 
-    check_option("task", task, RUNS)
-    configs = bundle_folder(bundle) / "configs"
+    configs = _configs(task, bundle)
     if method is not None:
         check_option("method", method, methods(task, bundle))
     names = [RUNS[task], *([] if method is None else [method])]

@@ -88,7 +88,16 @@ def test_demo_hands_its_settings_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["segment"], ["simulate"], ["simulate", "a", "--n_image_s", "3"], ["train", "--bundle", "x"]]
+    "words",
+    [
+        [],
+        ["segment"],
+        ["simulate"],
+        ["simulate", "a", "--n_image_s", "3"],
+        ["train", "--bundle", "x"],
+        ["train", "--bundle", "self2seg"],
+        ["evaluate", "--bundle", "self2seg"],
+    ],
 )
 def test_wrong_use(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -115,7 +124,9 @@ def test_a_method_reaches_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monai_denoiseg.cli, "run_bundle", lambda *words, **options: calls.append((words, options)))
     assert main(["train", "--method", "sequential", "--max_epochs", "3"]) == 0
     assert main(["infer", "--method", "median", "--bundle", "denoiseg_3d"]) == 0
+    assert main(["infer", "--bundle", "self2seg", "--method", "noise2fast", "--image", "a.tif", "--lambda", "0.1"]) == 0
     assert calls == [
         (("train", "denoiseg_2d", "sequential"), {"max_epochs": 3}),
         (("infer", "denoiseg_3d", "median"), {}),
+        (("infer", "self2seg", "noise2fast"), {"image": "a.tif", "lambda": 0.1}),
     ]

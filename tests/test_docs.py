@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="runs in a checkout of
 
 PAGES = (
     *("data", "training", "inference", "schemes", "baselines", "compare", "volumes", "large", "python", "methods"),
-    "performance",
+    *("performance", "self2seg", "label"),
 )
 
 
@@ -93,6 +93,15 @@ def test_code_of_the_bundle_page(bundle: str, tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "output" / "evaluation" / "metrics.json").is_file()
 
 
+def test_code_of_the_page_of_the_single_image_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("configs", "docs"):
+        shutil.copytree(bundle_folder("self2seg") / part, tmp_path / part)
+    run_page(bundle_folder("self2seg") / "docs" / "README.md", tmp_path, monkeypatch)
+    found = {path.name for path in (tmp_path / "output" / "predictions").iterdir()}
+    endings = ("mask.tif", "denoised.tif", "energies.csv", "energies.svg", "lambda_masks.tif", "lambda_path.csv")
+    assert found == {f"nuclei_0000_{ending}" for ending in endings}
+
+
 def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_page(DOCS.parent / "README.md", tmp_path, monkeypatch)
 
@@ -101,9 +110,9 @@ def test_every_page_is_run() -> None:
     assert {page.stem for page in DOCS.glob("*.md")} == {"index", *PAGES}
 
 
-def user_keys(name: str) -> dict[str, Any]:
+def user_keys(name: str, bundle: str = "denoiseg_2d") -> dict[str, Any]:
     """The keys a user may set: those above ``settings``."""
-    config = json.loads((BUNDLE / "configs" / f"{name}.json").read_text())
+    config = json.loads((bundle_folder(bundle) / "configs" / f"{name}.json").read_text())
     keys = list(config)
     return {key: config[key] for key in keys[: keys.index("settings")] if key not in ("imports", "bundle_root")}
 
@@ -128,7 +137,19 @@ def test_tables_agree_with_the_configuration(config: str, page: str, first: str,
     assert {key: rows[key] for key in plain} == {key: f"`{json.dumps(value)}`" for key, value in plain.items()}
 
 
-@pytest.mark.parametrize("page", [*sorted(DOCS.glob("*.md")), BUNDLE / "docs" / "README.md"], ids=lambda page: page.stem)
+def test_the_table_of_self2seg_agrees_with_the_configuration() -> None:
+    text = (DOCS / "self2seg.md").read_text("utf-8")
+    rows = dict(ROW.findall(text[text.index("## Keys") : text.index("## Experts")]))
+    keys = user_keys("inference", "self2seg")
+    assert rows.keys() == keys.keys()
+    plain = {key: value for key, value in keys.items() if not (isinstance(value, str) and value.startswith(("$", "@")))}
+    assert {key: rows[key] for key in plain} == {key: f"`{json.dumps(value)}`" for key, value in plain.items()}
+
+
+BUNDLE_PAGES = [bundle_folder(name) / "docs" / "README.md" for name in ("denoiseg_2d", "self2seg")]
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.glob("*.md")), *BUNDLE_PAGES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in LINK.findall(page.read_text("utf-8")):
         file = page.parent / target if target else page

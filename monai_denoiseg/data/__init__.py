@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from monai_denoiseg.data.batches import LabelBalancedBatchSampler, PatchCollate
 from monai_denoiseg.data.datalist import count_labelled, folder_datalist, inference_datalist, split_datalist
+from monai_denoiseg.data.hand_over import HandOverd
 from monai_denoiseg.data.labels import label_to_int
 from monai_denoiseg.data.lazy import LazyImage, can_stream, open_lazy
 from monai_denoiseg.data.load import LoadItemd
 from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_layout, image_shape, split_name
-from monai_denoiseg.data.save import SavePredictiond, smallest_label_type
+from monai_denoiseg.data.save import SavePredictiond, output_stem, smallest_label_type
+from monai_denoiseg.data.save_text import SaveTextd
 from monai_denoiseg.data.simulate import SimulatedNuclei, simulate_nuclei, write_simulated
 from monai_denoiseg.data.sinks import OmeZarrSink, TiffSink, open_sink
 from monai_denoiseg.data.statistics import intensity_statistics
@@ -17,12 +19,14 @@ from monai_denoiseg.data.tiff import TiffReader, TiffWriter
 __all__ = [
     "SUPPORTED_SUFFIXES",
     "FileReader",
+    "HandOverd",
     "LabelBalancedBatchSampler",
     "LazyImage",
     "LoadItemd",
     "OmeZarrSink",
     "PatchCollate",
     "SavePredictiond",
+    "SaveTextd",
     "SimulatedNuclei",
     "TiffReader",
     "TiffSink",
@@ -37,6 +41,7 @@ __all__ = [
     "label_to_int",
     "open_lazy",
     "open_sink",
+    "output_stem",
     "simulate_nuclei",
     "smallest_label_type",
     "split_datalist",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import Transform
+from monai.transforms import SaveImaged, Transform
 
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, write_nifti
 from monai_denoiseg.data.reader import split_name
@@ -28,6 +28,21 @@ def smallest_label_type(labels: np.ndarray) -> np.dtype:
     return np.dtype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
 
 
+def output_stem(item: Mapping[Hashable, Any], image_key: str = "image") -> str:
+    """Beginning of the names of an item's result files: the image's, with its frame.
+
+    Args:
+        item: with a MetaTensor under ``image_key``, and ``"frame"`` where its file holds several images.
+        image_key: key of the image.
+
+    >>> from monai.data import MetaTensor
+    >>> output_stem({"image": MetaTensor(torch.zeros(1), meta={"filename_or_obj": "in/cells.ome.tif"}), "frame": 7})
+    'cells_frame0007'
+    """
+    stem, _ = split_name(str(item[image_key].meta["filename_or_obj"]))
+    return stem + (f"_frame{int(item['frame']):04d}" if "frame" in item else "")
+
+
 class SavePredictiond(Transform):
     """Save some entries of an item beside each other as ``STEM_suffix.ext``.
 
@@ -35,6 +50,8 @@ class SavePredictiond(Transform):
     :func:`~monai_denoiseg.data.nifti.write_nifti`); TIFF, PNG and all others give ``.tif`` with the axes, voxel size and unit of
     the input (PNG holds neither float images nor more than 65535 objects). The files of an image appear whole and all
     together, or not at all. Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``.
+
+    It counts as one of MONAI's ``SaveImaged``, which servers leave out of a bundle to return the result themselves.
 
     Args:
         output_dir: folder for the files; it is made.
@@ -72,9 +89,8 @@ class SavePredictiond(Transform):
         item = dict(data)
         meta = dict(item[self.image_key].meta)
         source = str(meta["filename_or_obj"])
-        stem, suffix = split_name(source)
-        stem += f"_frame{int(item['frame']):04d}" if "frame" in item else ""
-        nifti = suffix in NIFTI_SUFFIXES
+        stem = output_stem(item, self.image_key)
+        nifti = split_name(source)[1] in NIFTI_SUFFIXES
         ready: dict[Path, np.ndarray] = {}
         for key, name in self.suffixes.items():
             if key in self.optional and key not in item:
@@ -97,6 +113,9 @@ class SavePredictiond(Transform):
                 target.unlink(missing_ok=True)
             raise
         return item
+
+
+SaveImaged.register(SavePredictiond)
 
 
 def _write_tiff(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> None:

@@ -1,0 +1,246 @@
+"""A bundle's own inference for one file, called from a server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from monai.bundle import ConfigWorkflow
+
+from ..data.reader import split_name
+from ..engines import Precision, first_cause, load_network
+
+KINDS = ("instances", "classes", "denoised")
+
+
+class Loaded(NamedTuple):
+    """The parts of a bundle's inference.
+
+    Attributes:
+        network: the trained network, in evaluation mode.
+        inferer: see :class:`~monai_denoiseg.engines.DenoiSegInferer`.
+        image: the image ``(C, [D,] H, W)`` as the bundle loads it.
+        precision: device and precision.
+    """
+
+    network: Any
+    inferer: Any
+    image: torch.Tensor
+    precision: Precision
+
+    def probabilities(self) -> torch.Tensor:
+        """Class probabilities ``(K, [D,] H, W)`` of the image, averaged over orientations if the bundle says so."""
+        batch = self.precision.layout(self.image[None].to(self.precision.device))
+        with torch.no_grad(), self.precision.autocast(self.network, batch):
+            output: torch.Tensor = self.inferer(batch, self.network)[0].float().cpu()
+        return output[: 1 if self.network.head == "stardist" else self.network.n_classes]
+
+
+def model_file(bundle: str | Path) -> Path:
+    """Where a bundle's trained network lies.
+
+    Args:
+        bundle: folder of the bundle.
+
+    >>> model_file("bundle").as_posix()
+    'bundle/models/model.pt'
+    """
+    return Path(bundle) / "models" / "model.pt"
+
+
+def defaults(bundle: str | Path, config: str = "inference") -> dict[str, Any]:
+    """A bundle's configuration as it is written, unevaluated.
+
+    Args:
+        bundle: folder of the bundle.
+        config: ``"inference"`` or ``"train"``.
+
+    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> defaults(bundle_folder("denoiseg_3d"))["spatial_dims"]
+    3
+    """
+    found: dict[str, Any] = json.loads((Path(bundle) / "configs" / f"{config}.json").read_text("utf-8"))
+    return found
+
+
+def label_names(bundle: str | Path) -> dict[str, int]:
+    """Names of a bundle's label values: those of its trained network, or before it is trained of its ``train.json``.
+
+    Args:
+        bundle: folder of the bundle.
+
+    Returns:
+        Semantic classes by name without the background; ``{"object": 1}`` for instances, which have numbers and no names.
+
+    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> label_names(bundle_folder("denoiseg_2d"))
+    {'object': 1}
+    """
+    names = class_names(bundle)
+    return {name: value for value, name in enumerate(names) if value} if names else {"object": 1}
+
+
+def class_names(bundle: str | Path) -> list[str]:
+    """Names of a bundle's semantic classes, background first; empty for instances.
+
+    Args:
+        bundle: folder of the bundle.
+
+    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> class_names(bundle_folder("denoiseg_2d"))
+    []
+    """
+    path = model_file(bundle)
+    if path.is_file():
+        return list(_stored_names(path, path.stat().st_mtime_ns))
+    classes = defaults(bundle, "train").get("classes") or []
+    return [f"class {i}" for i in range(classes)] if isinstance(classes, int) else [str(name) for name in classes]
+
+
+@cache
+def _stored_names(path: Path, changed: int) -> tuple[str, ...]:
+    """Names in a network's file, which is read again when it was changed."""
+    return tuple(getattr(load_network(path), "classes", ()))
+
+
+def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> ConfigWorkflow:
+    """Read a bundle's ``inference.json`` for one image, from the network file as it is now.
+
+    Args:
+        bundle: folder of the bundle.
+        image: file.
+        output_dir: folder for the results.
+        settings: keys of the configuration to replace.
+
+    Returns:
+        The initialised workflow.
+
+    Raises:
+        FileNotFoundError: when the bundle is not trained yet.
+        ValueError: for an unknown key.
+    """
+    if not model_file(bundle).is_file():
+        raise FileNotFoundError(
+            f"{Path(bundle).name} is not trained yet ({model_file(bundle)} is missing): annotate an image and train it, or put a "
+            "trained model.pt there"
+        )
+    configs = Path(bundle) / "configs"
+    workflow = ConfigWorkflow(
+        config_file=str(configs / "inference.json"),
+        meta_file=str(configs / "metadata.json"),
+        logging_file=False,  # the server's logging stays
+        workflow_type="infer",
+        dataset_dir=str(image),
+        output_dir=str(output_dir),
+        **settings,
+    )
+    workflow.initialize()
+    return workflow
+
+
+def predict_file(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> dict[str, Path]:
+    """Predict one file exactly as the bundle's inference does: same loading, tiles, threshold, geometry and file format.
+
+    Args:
+        bundle: folder of the bundle.
+        image: file.
+        output_dir: folder for the results; it is made.
+        settings: keys of ``inference.json`` to replace.
+
+    Returns:
+        The files written by what they hold: ``"instances"`` or ``"classes"``, and ``"denoised"``.
+
+    Raises:
+        FileNotFoundError: when there is no such image, or the bundle is not trained yet.
+        ValueError: when the image cannot be predicted; the message says why.
+
+    >>> predict_file("bundle", "missing.tif", "out")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: image missing.tif does not exist
+    """
+    if not Path(image).exists():
+        raise FileNotFoundError(f"image {image} does not exist")
+    workflow = start_inference(bundle, image, output_dir, **settings)
+    evaluator = workflow.parser.get_parsed_content("evaluator")
+    try:
+        workflow.run()
+    except RuntimeError as error:
+        if evaluator.failures:
+            raise ValueError(f"{Path(image).name}: {next(iter(evaluator.failures.values()))}") from error
+        raise
+    stem = split_name(image)[0]
+    found = {kind: next(Path(output_dir).glob(f"{_literal(stem)}_{kind}.*"), None) for kind in KINDS}
+    return {kind: path for kind, path in found.items() if path is not None}
+
+
+def _literal(stem: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in stem)
+
+
+def predict_to(target: str | Path, kind: str, bundle: str | Path, image: str | Path, **settings: Any) -> Path:
+    """Predict one file and keep one of the results.
+
+    Args:
+        target: the result's name without its ending, which is that the bundle gives it.
+        kind: ``"labels"`` (instances or classes, whichever the network gives) or ``"denoised"``.
+        bundle: folder of the bundle.
+        image: file.
+        settings: keys of ``inference.json`` to replace.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: when the network does not give that; and what :func:`predict_file` raises.
+
+    >>> predict_to("out", "denoised", "bundle", "missing.tif")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: image missing.tif does not exist
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = predict_file(bundle, image, folder, **settings)
+        found = files.get(kind) if kind == "denoised" else files.get("instances", files.get("classes"))
+        if found is None:
+            has = ", ".join(files) or "nothing"
+            raise ValueError(f"the network of {Path(bundle).name} gives no {kind}, only {has}; use another model")
+        kept = Path(f"{target}{split_name(found)[1]}")
+        shutil.move(found, kept)
+    return kept
+
+
+def load_for(bundle: str | Path, image: str | Path, settings: Mapping[str, Any] | None = None) -> Loaded:
+    """Load an image and the network for measures of it (:mod:`~monai_denoiseg.label.acquisition`).
+
+    Args:
+        bundle: folder of the bundle.
+        image: file.
+        settings: keys of ``inference.json`` to replace.
+
+    Raises:
+        FileNotFoundError: when the bundle is not trained yet.
+        ValueError: when the image does not suit the network.
+
+    >>> load_for("bundle", "missing.tif")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: bundle is not trained yet (bundle/models/model.pt is missing): annotate an image and train it, or put a trained model.pt there
+    """  # noqa: E501
+    with tempfile.TemporaryDirectory() as folder:
+        parser = start_inference(bundle, image, folder, **(settings or {})).parser
+    get = parser.get_parsed_content
+    try:
+        item = get("dataset")[0]
+    except Exception as error:  # MONAI wraps errors in "applying transform ..."
+        cause = first_cause(error)
+        raise ValueError(f"{Path(image).name}: {cause}") from error
+    precision = Precision(get("device"), get("amp"))
+    network: Any = precision.prepare(get("network")).eval()
+    return Loaded(network, get("inferer"), torch.as_tensor(item["image"]).as_subclass(torch.Tensor), precision)

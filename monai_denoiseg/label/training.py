@@ -1,0 +1,253 @@
+"""A bundle's own training on the images of a study, as a server runs it: progress, publishing, a limit of time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.bundle import ConfigWorkflow
+
+from ..checks import check_int, check_range
+from ..engines import load_network
+from ..networks import DenoiSegNet
+from ..networks.architecture import describe_architecture
+from .predict import defaults, model_file
+
+logger = logging.getLogger(__name__)
+
+Item = dict[str, Any]
+
+SETTINGS = ("max_epochs", "steps_per_epoch", "batch_size", "learning_rate", "val_interval", "alpha", "seed")
+"""Keys of train.json a request may set."""
+
+
+def training_settings(request: Mapping[str, Any], bundle: str | Path) -> dict[str, Any]:
+    """The keys of ``train.json`` a request sets, checked.
+
+    Args:
+        request: a training request; keys that are not in :data:`SETTINGS` are passed over, numbers may be text.
+        bundle: folder of the bundle.
+
+    Raises:
+        ValueError: for a value that is no number, or out of range.
+
+    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> training_settings({"max_epochs": "5", "client_id": "me"}, bundle_folder("denoiseg_2d"))
+    {'max_epochs': 5}
+    """
+    known, found = defaults(bundle, "train"), {}
+    for key in SETTINGS:
+        if request.get(key) in (None, "") or key not in known:
+            continue
+        whole = isinstance(known[key], int)
+        try:
+            found[key] = (int if whole else float)(request[key])
+        except (TypeError, ValueError):
+            raise ValueError(f"`{key}` must be a number, got {request[key]!r}") from None
+        if whole:
+            check_int(key, int(found[key]), 0 if key == "seed" else 1)
+        else:
+            check_range(key, found[key], 0, 1, open_low=key == "learning_rate")
+    return found
+
+
+class Progress:
+    """Write how far a training is, in the form MONAI Label's clients show, and stop it when its time is over.
+
+    Args:
+        path: JSON file, written after each epoch.
+        max_seconds: the training ends with the step in which this is reached, and a validation; 0: no limit.
+        publish: called after each epoch, to give the server the best network so far; None: not called.
+
+    Raises:
+        ValueError: when ``max_seconds`` is negative.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     progress = Progress(Path(folder) / "stats.json")
+    ...     engine = Engine(lambda engine, batch: None)
+    ...     progress.attach(engine)
+    ...     _ = engine.run([0], max_epochs=3)
+    ...     stats = json.loads(progress.path.read_text())
+    >>> stats["epoch"], stats["total_epochs"]
+    (3, 3)
+    """
+
+    def __init__(self, path: Path, max_seconds: float = 0, publish: Any = None) -> None:
+        self.path, self.publish = path, publish
+        self.max_seconds = check_range("max_seconds", max_seconds, 0, float("inf"), open_high=True)
+        self.start = time.time()
+        self.best = 0.0
+        self.validated = 0  # the last epoch that was
+        self.evaluator: Any = None
+
+    def attach(self, trainer: Engine, evaluator: Engine | None = None) -> None:
+        """Attach to the engines, after the handlers of the bundle."""
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
+        self.evaluator = evaluator
+        if evaluator is not None:
+            evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._validated)
+
+    def _validated(self, engine: Any) -> None:
+        scores = [engine.state.metrics[name] for name in ("ap", "dice") if name in engine.state.metrics]
+        self.best = max([self.best, *(float(score) for score in scores if score == score)])
+        self.validated = engine.state.epoch
+
+    def _over(self) -> bool:
+        return bool(self.max_seconds) and time.time() - self.start >= self.max_seconds
+
+    def _iteration(self, engine: Any) -> None:
+        if self._over():
+            engine.terminate_epoch()  # epochs take minutes on a slow machine
+
+    def _epoch(self, engine: Any) -> None:
+        over, passed = self._over(), time.time() - self.start
+        if over and self.evaluator is not None and self.validated != engine.state.epoch:
+            self.evaluator.run(engine.state.epoch)  # without it the last epochs would be lost, or all if it is the first time
+        if self.publish is not None:
+            self.publish()
+        self.write(engine.state.epoch, engine.state.max_epochs)
+        logger.info("epoch %d of %d, %.0f seconds", engine.state.epoch, engine.state.max_epochs, passed)
+        if over:
+            logger.info("`max_seconds` %g reached: the training ends here", self.max_seconds)
+            engine.terminate()
+
+    def write(self, epoch: int, total: int, finished: bool = False) -> None:
+        """Write the file.
+
+        Args:
+            epoch: epochs done.
+            total: epochs planned.
+            finished: whether the training is over.
+        """
+        stats: dict[str, Any] = {"epoch": epoch, "total_epochs": total, "best_metric": round(self.best, 4)}
+        stats["start_ts"] = int(self.start)
+        if finished:  # the sign by which 3D Slicer knows
+            stats["total_time"] = time.strftime("%H:%M:%S", time.gmtime(time.time() - self.start))
+        scratch = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(json.dumps(stats))
+        scratch.replace(self.path)
+
+
+def publish_model(trained: Path, target: Path) -> bool:
+    """Copy a network to where the server loads it from, in one step; the one it replaces stays as ``model.previous.pt``.
+
+    Args:
+        trained: the new network.
+        target: ``model.pt``.
+
+    Returns:
+        Whether there was anything newer to publish.
+
+    >>> publish_model(Path("missing.pt"), Path("model.pt"))
+    False
+    """
+    if not trained.is_file() or (target.is_file() and target.stat().st_mtime_ns == trained.stat().st_mtime_ns):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copy2(trained, scratch)  # with its time, which tells that it is published
+    scratch.replace(target)
+    logger.info("published %s", target)
+    return True
+
+
+def train_on_study(
+    bundle: str | Path,
+    training: Sequence[Item],
+    validation: Sequence[Item],
+    run_dir: str | Path,
+    *,
+    pretrained: bool = True,
+    max_seconds: float = 0,
+    stats: str | Path | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Run a bundle's ``train.json`` on given images and publish the best network as its ``models/model.pt``.
+
+    Args:
+        bundle: folder of the bundle.
+        training: items to train on, annotated or not.
+        validation: annotated items.
+        run_dir: folder for logs and checkpoints of this run; it is made.
+        pretrained: go on from the bundle's network, if it has one; each better network is then published during the training,
+            so that stopping keeps it. A training from scratch publishes at its end.
+        max_seconds: see :class:`Progress`.
+        stats: file for the progress; None: ``train_stats.json`` beside the bundle's ``configs``.
+        settings: keys of ``train.json`` to replace.
+
+    Returns:
+        ``{"epoch": ..., "best_metric": ..., "seconds": ...}``.
+
+    Raises:
+        ValueError: for data or settings that do not fit; and whatever the training raises.
+    """
+    run_dir, target = Path(run_dir), model_file(bundle)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    start = target if pretrained and target.is_file() else None
+    if start is not None:
+        settings = same_network(start) | settings
+    configs = Path(bundle) / "configs"
+    workflow = ConfigWorkflow(
+        config_file=str(configs / "train.json"),
+        meta_file=str(configs / "metadata.json"),
+        logging_file=False,  # the server's logging stays
+        workflow_type="train",
+        data={"training": list(training), "validation": list(validation)},
+        output_dir=str(run_dir),
+        ckpt_dir=str(run_dir),
+        **{"binary_labels": "components"} | settings,
+    )
+    workflow.initialize()
+    get = workflow.parser.get_parsed_content
+    if start is not None:
+        shutil.copy2(target, target.with_name("model.previous.pt"))
+        get("network").load_state_dict(torch.load(start, map_location="cpu", weights_only=True))
+        logger.info("going on from %s", start)
+    trainer = get("train::trainer")
+    trained = run_dir / "model.pt"
+    # A checkpoint is complete whenever it is there: it is written aside and renamed.
+    publish = (lambda: publish_model(trained, target)) if start is not None else None
+    progress = Progress(Path(stats or Path(bundle) / "train_stats.json"), max_seconds, publish)
+    progress.attach(trainer, get("validate::evaluator"))
+    workflow.run()
+    workflow.finalize()
+    publish_model(trained, target)
+    progress.write(trainer.state.epoch, trainer.state.max_epochs, finished=True)
+    return {"epoch": trainer.state.epoch, "best_metric": progress.best, "seconds": round(time.time() - progress.start, 1)}
+
+
+def same_network(path: str | Path) -> dict[str, Any]:
+    """Settings of ``train.json`` that build the network of a file, so that a training can go on from it.
+
+    Args:
+        path: ``model.pt``.
+
+    Raises:
+        ValueError: when it is a network of two stages, which is trained otherwise.
+
+    >>> import tempfile
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save(DenoiSegNet(2, depth=1, features=4).state_dict(), f"{folder}/model.pt")
+    ...     same_network(f"{folder}/model.pt")["features"]
+    4
+    """
+    network: Any = load_network(path)
+    if not isinstance(network, DenoiSegNet):
+        raise ValueError(f"{path} is a network of two stages, which cannot be trained on; pass pretrained=false")
+    plan = describe_architecture(network.architecture)
+    kept = ("in_channels", "depth", "features", "kernel_size", "strides", "variant", "denoises")
+    mode = "image" if bool(network.image_mode) else "dataset"
+    found = {key: plan[key] for key in kept} | {"normalisation": mode, "head": network.head, "classes": network.classes or None}
+    return found | ({"n_rays": plan["n_rays"]} if plan["n_rays"] else {})

@@ -27,6 +27,7 @@ def run(*arguments: str) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow  # half a minute of processes
 def test_session(tmp_path: Path) -> None:
     for part, seed in (("dev-train", 0), ("dev-test", 1)):
         folder = write_simulated(tmp_path / "data" / part, n_images=4, n_labelled=4, shape=(130, 140), seed=seed)

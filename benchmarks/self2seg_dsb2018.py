@@ -8,10 +8,10 @@ the foreground. Three figures a method and noise level:
     oracle  the best lambda of each image by its own truth, as the paper reports; no user can have it
     rule    chosen for each image without truth, by held-out pixels
 
-Methods: `chan_vese` and `sequential` (Noise2Fast first) begin with Otsu's threshold. The others begin with Otsu's threshold of
-the denoised image, and from 30 grey levels of noise on they average the residuals over 3 x 3 pixels, as the paper does for
-Self2Seg: `self2seg` has a constant background and a Noise2Fast network for the nuclei, `self2seg_linear` a constant and a linear
-filter, and `chan_vese_box` two constants, to see what start and averaging alone do.
+Methods: `chan_vese` and `sequential` (Noise2Fast first) begin with Otsu's threshold, the others with Otsu's threshold of the
+denoised image. `self2seg` has a constant background and a Noise2Fast network for the nuclei, `self2seg_linear` a constant and a
+linear filter, and `chan_vese_box` two constants. From 30 grey levels of noise on the last two average the residuals over 3 x 3
+pixels, as the paper does; `chan_vese_box` shows what start and averaging alone do.
 
 A crop's scores are kept in --work; a call with the same settings goes on where the last one stopped.
 
@@ -71,13 +71,13 @@ def segmenter(method: str, noise: float, args: argparse.Namespace, lam: float | 
     """Self2Seg as the method needs it."""
     options: dict[str, Any] = {
         "lam": lam,
-        "lam_path": LAMBDAS if lam is None else None,
+        "lam_path": args.lambdas if lam is None else None,
         "start_threshold": None,
         "seed": args.seed,
     }
     if method in ("chan_vese", "sequential"):
         return Self2Seg(**options, **CHAN_VESE)
-    options |= {"start": "denoise", "residual_box": 3 if noise >= STRONG else 1}
+    options |= {"start": "denoise", "residual_box": 3 if noise >= STRONG and method != "self2seg" else 1}
     if method == "chan_vese_box":
         return Self2Seg(**options, **CHAN_VESE)
     if method == "self2seg_linear":
@@ -94,7 +94,7 @@ def one(
     image = torch.from_numpy(noisy)[None]
     if method == "sequential":
         image = denoise_noise2fast(image, seed=args.seed)
-    results = segmenter(method, noise, args).sweep(image, LAMBDAS)
+    results = segmenter(method, noise, args).sweep(image, args.lambdas)
     seconds = time.perf_counter() - begin
     chosen = segmenter(method, noise, args, None)(image)
     denoised = [image[0]] * len(results) if method == "sequential" else [result.denoised[0] for result in results]
@@ -111,7 +111,7 @@ def one(
 def scores(split: str, count: int, noise: float, method: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Scores of a method on the crops of a split, kept from an earlier call or computed and kept."""
     found = []
-    settings = {"method": method, "set": args.set if method == "self2seg" else [], "seed": args.seed, "lambdas": list(LAMBDAS)}
+    settings = {"method": method, "set": args.set if method == "self2seg" else [], "seed": args.seed, "lambdas": args.lambdas}
     for number, (name, clean, truth) in enumerate(crops(args.data / split, count)):
         kept = args.work / "self2seg_dsb2018" / split / f"n{noise:g}" / f"{name}_{method}{args.name}.json"
         if kept.is_file() and json.loads(kept.read_text())["settings"] == settings:
@@ -126,13 +126,13 @@ def scores(split: str, count: int, noise: float, method: str, args: argparse.Nam
     return found
 
 
-def summary(tune: Sequence[dict[str, Any]], test: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summary(tune: Sequence[dict[str, Any]], test: Sequence[dict[str, Any]], lambdas: Sequence[float]) -> dict[str, Any]:
     """Fixed, oracle and rule: mean Dice over the test crops, with the standard error of the fixed one."""
     best = int(np.mean([result["dice"] for result in tune], 0).argmax())
     table = np.array([result["dice"] for result in test])
     fixed = table[:, best]
     return {
-        "lambda": LAMBDAS[best],
+        "lambda": lambdas[best],
         "fixed": float(fixed.mean()),
         "sem": float(fixed.std(ddof=1) / np.sqrt(len(fixed))) if len(fixed) > 1 else 0.0,
         "oracle": float(table.max(1).mean()),
@@ -149,6 +149,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=24, help="crops of dev-test")
     parser.add_argument("--tune", type=int, default=6, help="crops of dev-train that choose the fixed lambda")
     parser.add_argument("--noise", type=float, nargs="+", default=[10, 30, 50], help="grey levels")
+    parser.add_argument(
+        "--lambdas", type=float, nargs="+", default=list(LAMBDAS), help="weights of the boundary length, ascending"
+    )
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=JSON", help="options of Self2Seg")
     parser.add_argument("--seed", type=int, default=0)
@@ -173,7 +176,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 scores(split, count, noise, method, args)
                 for split, count in (("dev-train", args.tune), ("dev-test", args.images))
             )
-            row = {"noise": noise, "method": method, **summary(tune, test)}
+            row = {"noise": noise, "method": method, **summary(tune, test, args.lambdas)}
             row["published_oracle"] = PUBLISHED.get(method, {}).get(int(noise))
             found.append(row)
     print(f"{'noise':>5} {'method':<15} {'lambda':>7} {'fixed':>6} {'SEM':>5} {'oracle':>6} {'rule':>6} {'PSNR':>6} {'s':>6}")
@@ -181,7 +184,7 @@ def main(words: Sequence[str] | None = None) -> None:
         numbers = f"{row['lambda']:7g} {row['fixed']:6.3f} {row['sem']:5.3f} {row['oracle']:6.3f} {row['rule']:6.3f}"
         print(f"{row['noise']:5g} {row['method']:<12} {numbers} {row['psnr']:6.2f} {row['seconds']:6.1f}")
     settings = {key: value for key, value in vars(args).items() if key not in ("data", "work", "results")}
-    path = record(f"self2seg_dsb2018{args.name}", {"settings": settings, "lambdas": LAMBDAS, "rows": found}, args.results)
+    path = record(f"self2seg_dsb2018{args.name}", {"settings": settings, "rows": found}, args.results)
     print(json.dumps({"result": path.name}))
 
 

@@ -68,7 +68,7 @@ def test_fixed_lambda_comes_from_the_tuning_crops(monkeypatch: pytest.MonkeyPatc
     rest = {"psnr": [20.0] * 8, "rule": 0.5, "seconds": 1.0}
     tune = [{"dice": [0, 0, 0.9, 0, 0, 0, 0, 0], **rest}]
     test = [{"dice": [1, 0, 0.4, 0, 0, 0, 0, 0], **rest}, {"dice": [0, 0, 0.6, 0.8, 0, 0, 0, 0], **rest}]
-    found = dsb.summary(tune, test)
+    found = dsb.summary(tune, test, dsb.LAMBDAS)
     assert (found["lambda"], found["fixed"], found["oracle"]) == (dsb.LAMBDAS[2], 0.5, pytest.approx(0.9))
     assert found["sem"] == pytest.approx(0.1)
 

@@ -11,20 +11,21 @@ from ..checks import check_option, suggest
 from .cnn_expert import Noise2FastExpert
 from .constant_expert import ConstantExpert
 from .expert import Expert
-from .linear_expert import LinearExpert
+from .linear_expert import RIDGE, LinearExpert
 from .noise2fast_training import Noise2FastSettings
 
 EXPERTS = ("noise2fast", "linear", "constant")
 OPTIONS = ("settings", "warm", "warm_iterations", "compare", *(field.name for field in fields(Noise2FastSettings)))
 
 
-def make_experts(experts: Sequence[str | Expert], seed: int = 0, **noise2fast: Any) -> list[Expert]:
+def make_experts(experts: Sequence[str | Expert], seed: int = 0, ridge: float = RIDGE, **noise2fast: Any) -> list[Expert]:
     """Make an expert for each region.
 
     Args:
         experts: names (``"noise2fast"``, ``"linear"``, ``"constant"``) or objects, of the background first. Objects are copied,
             so that a run does not go on from what another has learnt.
         seed: of the random numbers; each expert gets its own.
+        ridge: of the experts named ``"linear"``, see :class:`~monai_denoiseg.self2seg.linear_expert.LinearExpert`.
         noise2fast: options of the experts named ``"noise2fast"``. They are checked even if there is no such expert, so that a
             misspelt argument does not go unnoticed.
 
@@ -40,13 +41,14 @@ def make_experts(experts: Sequence[str | Expert], seed: int = 0, **noise2fast: A
     for name in noise2fast:
         if name not in OPTIONS:
             raise TypeError(f"neither Self2Seg nor Noise2FastExpert has an option `{name}`{suggest(name, OPTIONS)}")
-    return [_make(expert, seed + index, noise2fast) for index, expert in enumerate(experts)]
+    linear = LinearExpert(ridge=ridge)
+    return [_make(expert, seed + index, linear, noise2fast) for index, expert in enumerate(experts)]
 
 
-def _make(expert: str | Expert, seed: int, noise2fast: Mapping[str, Any]) -> Expert:
+def _make(expert: str | Expert, seed: int, linear: LinearExpert, noise2fast: Mapping[str, Any]) -> Expert:
     if not isinstance(expert, str):
         return deepcopy(expert)
     check_option("experts", expert, EXPERTS)
     if expert == "constant":
         return ConstantExpert()
-    return LinearExpert() if expert == "linear" else Noise2FastExpert(seed=seed, **noise2fast)
+    return deepcopy(linear) if expert == "linear" else Noise2FastExpert(seed=seed, **noise2fast)

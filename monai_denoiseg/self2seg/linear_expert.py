@@ -14,6 +14,7 @@ from ..checks import check_int, check_range
 from .watch import Watch
 
 RADIUS = {2: 7, 3: 2}
+RIDGE = 1.0
 CHUNK = 1 << 22  # numbers of the matrix of neighbours held at once
 
 
@@ -44,7 +45,7 @@ class LinearExpert:
 
     soft = True
 
-    def __init__(self, radius: int | None = None, ridge: float = 1.0) -> None:
+    def __init__(self, radius: int | None = None, ridge: float = RIDGE) -> None:
         self.radius = None if radius is None else check_int("radius", radius, 1)
         self.ridge = check_range("ridge", ridge, 0, math.inf, open_high=True)
         self.penalty = 0.0

@@ -17,6 +17,7 @@ from ..checks import check_int, check_option, check_range
 from .differences import TV_KINDS
 from .expert import Expert
 from .experts import make_experts
+from .linear_expert import RIDGE
 from .noise2fast import denoise_noise2fast
 from .noise2fast_training import Noise2FastSettings
 from .path import LAMBDAS, check_lambdas
@@ -45,6 +46,7 @@ class Self2Seg:
         lam_path: also return the masks for these weights.
         tv: how the boundary is measured: ``"isotropic"``, or ``"anisotropic"`` (along the axes; thresholding is exact).
         mu: weight of the squared distance to the regions of the step before.
+        ridge: penalty that keeps a ``"linear"`` expert to its own region: 1 for textures, 10 for cells.
         residual_box: average the residuals over a box of so many pixels (odd); 1: not. For cells in strong noise, 3.
         start: what the experts learn from first: ``"threshold"`` (by brightness), ``"denoise"`` (the same after Noise2Fast),
             ``"boxes"`` or ``"scribbles"`` (given with the image).
@@ -82,6 +84,7 @@ class Self2Seg:
         lam_path: Sequence[float] | None = None,
         tv: str = "isotropic",
         mu: float = 0.0,
+        ridge: float = RIDGE,
         residual_box: int = 1,
         start: str = "denoise",
         start_threshold: float | None = None,
@@ -96,8 +99,8 @@ class Self2Seg:
         progress: bool = False,
         **noise2fast: Any,
     ) -> None:
-        make_experts(experts, seed, **noise2fast)  # says what is wrong before any work is done
-        self.experts, self.seed, self.noise2fast = experts, check_int("seed", seed, 0), noise2fast
+        make_experts(experts, seed, ridge, **noise2fast)  # says what is wrong before any work is done
+        self.experts, self.seed, self.ridge, self.noise2fast = experts, check_int("seed", seed, 0), ridge, noise2fast
         wanted = LAMBDAS if lam_path is None and lam is None else lam_path
         if check_int("residual_box", residual_box, 1) % 2 == 0:
             raise ValueError(f"`residual_box` must be odd, got {residual_box}")
@@ -180,7 +183,7 @@ class Self2Seg:
             raise ValueError("the image is constant: there is nothing to segment")
         masks = self._masks(values, boxes, scribbles, watch)
         held = masks if self.keep_scribbles and self.start == "scribbles" else None
-        run = Run(values, make_experts(self.experts, self.seed, **self.noise2fast), masks, self.rules, watch, held)
+        run = Run(values, make_experts(self.experts, self.seed, self.ridge, **self.noise2fast), masks, self.rules, watch, held)
         run.learn()
         return run
 

@@ -168,8 +168,9 @@ def summarise(sessions: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]) -> 
 
 
 def figure(rows: Mapping[str, Sequence[Mapping[str, float]]], sigma: float, seeds: int) -> str:
+    # Without a label there is no AP; the point also keeps the axis linear.
     lines = [
-        Line(NAMES[name], np.array([r["labels"] for r in row]), np.array([r["ap"] for r in row]), COLOURS[name])
+        Line(NAMES[name], np.array([0, *(r["labels"] for r in row)]), np.array([0, *(r["ap"] for r in row)]), COLOURS[name])
         for name, row in rows.items()
     ]
     title = f"DSB2018, noise {sigma:g}: AP by number of annotated crops ({seeds} seed{'s' * (seeds > 1)})"

@@ -134,7 +134,8 @@ def evaluate(folder: Path, bundle: Path, run: Path) -> dict[str, float]:
 
 def session(strategy: str, seed: int, folder: Path, work: Path, args: argparse.Namespace, epochs: int) -> list[dict[str, Any]]:
     """Run one session, or read it if it is done."""
-    home = work / f"session_{folder.name}_{strategy}_s{seed}_r{args.rounds}_e{epochs}{args.name}"
+    given = "".join(f"_{pair}" for pair in sorted(args.set)).translate({ord(sign): "-" for sign in '/\\"[] '})
+    home = work / f"session_{folder.name}_{strategy}_s{seed}_r{args.rounds}_e{epochs}x{args.steps}{given}{args.name}"
     if (home / "rounds.json").is_file():
         rounds: list[dict[str, Any]] = json.loads((home / "rounds.json").read_text())
         return rounds

@@ -72,7 +72,9 @@ class Run:
         self.records: list[EnergyRecord] = []
         self.solution: USolution | None = None
         self.path: LambdaPath | None = None
-        self._whole: list[Self2SegResult] = []  # of the steps at which every region had pixels
+        # The last step at which every region had pixels, and of these the one of the lowest energy.
+        self._last: Self2SegResult | None = None
+        self._best: Self2SegResult | None = None
 
     def copy(self, rules: Rules) -> Run:
         """A run in the same state that goes on by other rules.
@@ -82,7 +84,6 @@ class Run:
         """
         twin = copy(self)  # tensors are replaced, never changed, so only the experts and the records need copies
         twin.rules, twin.experts, twin.records = rules, deepcopy(self.experts), list(self.records)
-        twin._whole = list(self._whole)
         return twin
 
     def learn(self) -> None:
@@ -121,7 +122,9 @@ class Run:
         self.watch.tick(f"step {step}, energy {record.energy:.4g}")
         self.records.append(record)
         if not self.has_empty_region():
-            self._whole.append(self._snapshot())
+            self._last = self._snapshot()
+            if self._best is None or record.energy < self._best.records[-1].energy:
+                self._best = self._last
 
     def _solve(self, costs: Tensor) -> float:
         """Solve for the regions, with the given weight or the one the path chooses; return the weight."""
@@ -167,10 +170,10 @@ class Run:
                 there was one; else the last step.
         """
         found = self._snapshot()
-        if self._whole and stopped == "time":
-            found = min(self._whole, key=lambda known: known.records[-1].energy)
-        elif self._whole and stopped == "empty":
-            found = self._whole[-1]
+        if self._best is not None and stopped == "time":
+            found = self._best
+        elif self._last is not None and stopped == "empty":
+            found = self._last
         found = replace(found, records=list(self.records))
         if self.rules.lam is None or self.rules.lam_path is None:
             return found

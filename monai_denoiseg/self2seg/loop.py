@@ -190,9 +190,10 @@ class Self2Seg:
     def _masks(self, image: Tensor, boxes: Boxes | None, scribbles: Tensor | None, watch: Watch) -> Tensor:
         n_regions = len(self.experts)
         for name, given in (("boxes", boxes), ("scribbles", scribbles)):
-            if (given is not None) != (self.start == name):
-                wrong = "needs" if given is None else "must be given together with"
-                raise ValueError(f"start={self.start!r} and {name}: start={name!r} {wrong} `{name}`")
+            if given is None and self.start == name:
+                raise ValueError(f"start={name!r} needs `{name}`")
+            if given is not None and self.start != name:
+                raise ValueError(f"`{name}` are given, but start={self.start!r} does not use them: give start={name!r}")
         if boxes is not None:
             if len(boxes) != n_regions:
                 raise ValueError(f"`boxes` needs a list for each of {n_regions} regions, background first, got {len(boxes)}")

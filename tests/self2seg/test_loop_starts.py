@@ -104,8 +104,8 @@ def test_strokes_of_three_regions_are_held() -> None:
     [
         ({"start": "boxes"}, {}, "needs `boxes`"),
         ({"start": "scribbles"}, {}, "needs `scribbles`"),
-        ({}, {"boxes": [[[0, 1, 0, 1]], [[2, 3, 2, 3]]]}, "must be given together with `boxes`"),
-        ({}, {"scribbles": torch.zeros(24, 24)}, "must be given together with `scribbles`"),
+        ({}, {"boxes": [[[0, 1, 0, 1]], [[2, 3, 2, 3]]]}, "`boxes` are given, but start='denoise' does not"),
+        ({}, {"scribbles": torch.zeros(24, 24)}, "`scribbles` are given, but start='denoise' does not"),
         ({"start": "boxes"}, {"boxes": [[[0, 1, 0, 1]]]}, "list for each of 2 regions"),
         ({"start": "scribbles"}, {"scribbles": torch.zeros(3, 3)}, r"scribbles have shape \(3, 3\)"),
     ],

@@ -76,7 +76,7 @@ def segmenter(method: str, noise: float, args: argparse.Namespace, lam: float | 
         "seed": args.seed,
     }
     if method in ("chan_vese", "sequential"):
-        return Self2Seg(**options, **CHAN_VESE)
+        return Self2Seg(start="threshold", **options, **CHAN_VESE)
     options |= {"start": "denoise", "residual_box": 3 if noise >= STRONG and method != "self2seg" else 1}
     if method == "chan_vese_box":
         return Self2Seg(**options, **CHAN_VESE)

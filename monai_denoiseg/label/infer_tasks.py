@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,9 @@ class _FileTask(InferTask):  # type: ignore[misc]
         logger.info("%s: %s in %.1f seconds", self.description, Path(request["image"]).name, time.time() - start)
         return str(result), {"label_names": names, "latencies": {"total": round(time.time() - start, 2)}}
 
+    @abstractmethod
     def predict(self, request: Mapping[str, Any]) -> Path:
         """The file for a request."""
-        raise NotImplementedError
 
     def names(self, file: Path) -> dict[str, int]:
         """Names of the values of a result."""

@@ -9,23 +9,7 @@ from torch import Tensor
 
 from monai_denoiseg.self2seg.loop import Self2Seg
 
-TWO = ["constant", "constant"]
-TINY = {"features": 4, "blocks": 2, "max_iterations": 10}
-
-
-def noisy(labels: Tensor, noise: float, channels: int = 1, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return labels.float() + noise * torch.randn(channels, *labels.shape, generator=generator)
-
-
-def square(size: int = 24) -> Tensor:
-    labels = torch.zeros(size, size, dtype=torch.long)
-    labels[size // 4 : -size // 4, size // 3 : -size // 3] = 1
-    return labels
-
-
-def three_bars(size: int = 24) -> Tensor:
-    return (torch.arange(size) * 3 // size).expand(size, size).contiguous()
+from .shapes import TINY, TWO, noisy, square, three_bars
 
 
 def dice(one: Tensor, other: Tensor) -> float:

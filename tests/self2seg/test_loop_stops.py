@@ -15,19 +15,9 @@ from monai_denoiseg.self2seg.loop import Self2Seg
 from monai_denoiseg.self2seg.result import EnergyRecord
 from monai_denoiseg.self2seg.watch import Watch
 
+from .shapes import TWO, noisy, square
+
 HALF: dict[str, Any] = {"start": "threshold", "start_threshold": 0.5}
-TWO = ["constant", "constant"]
-
-
-def noisy(labels: Tensor, noise: float, channels: int = 1, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return labels.float() + noise * torch.randn(channels, *labels.shape, generator=generator)
-
-
-def square(size: int = 24) -> Tensor:
-    labels = torch.zeros(size, size, dtype=torch.long)
-    labels[size // 4 : -size // 4, size // 3 : -size // 3] = 1
-    return labels
 
 
 def dice(one: Tensor, other: Tensor) -> float:

@@ -12,17 +12,9 @@ from torch import Tensor
 from monai_denoiseg.self2seg.differences import divergence, total_variation
 from monai_denoiseg.self2seg.solver import USolution, solve_u
 
+from .shapes import random_cost
+
 SHAPES = [(7, 6), (3, 4, 5), (1, 9), (1, 1), (8, 1), (9,)]
-
-
-def random_cost(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def noisy_disc(size: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
-    image = 0.3 + 0.3 * (x**2 + y**2 < 0.4) + 0.15 * torch.randn(size, size, generator=torch.Generator().manual_seed(0))
-    return ((image - 0.6) ** 2 - (image - 0.3) ** 2)[None, None].to(dtype)
 
 
 def difference_matrix(shape: tuple[int, ...], weights: tuple[float, ...]) -> sparse.csr_matrix:

@@ -7,20 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from monai_denoiseg.self2seg.solver import USolution, solve_u
 from monai_denoiseg.self2seg.watch import Watch
 
-
-def random_cost(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def noisy_disc(size: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
-    image = 0.3 + 0.3 * (x**2 + y**2 < 0.4) + 0.15 * torch.randn(size, size, generator=torch.Generator().manual_seed(0))
-    return ((image - 0.6) ** 2 - (image - 0.3) ** 2)[None, None].to(dtype)
+from .shapes import noisy_disc, random_cost
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.5])

@@ -21,6 +21,7 @@ from typing import Any
 
 from common import record
 from compare_data import Folders, prepare_folders
+from compare_options import METHODS, add_run_options
 from compare_plot import write_plot
 from compare_runs import (
     Protocol,
@@ -28,25 +29,13 @@ from compare_runs import (
     check_pairs,
     execute,
     is_done,
-    known_methods,
     plan_runs,
     read_results,
     stage_folder,
     write_result,
 )
 from compare_table import Score, summarise, write_tables
-from fewshot_dsb2018 import prepare
-
-METHODS = [
-    "baseline",
-    "sequential",
-    "finetune",
-    "finetune_sequential",
-    "denoiseg",
-    "stardist",
-    "stardist_sequential",
-    "denoiseg_stardist",
-]
+from dsb2018 import HONEST, check_labels, honest, prepare
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,44 +47,10 @@ def parser() -> argparse.ArgumentParser:
     add("--test_fraction", type=float, default=0.3, help="that part (default 0.3)")
     add("--dsb", action="store_true", help="--data is DSB2018: the DenoiSeg paper's protocol with patches of 128 x 128")
     add("--validation", type=int, default=200, help="with --dsb: labelled validation patches (default 200)")
-    add("--methods", nargs="+", default=METHODS, metavar="NAME", help=f"of {', '.join(known_methods('denoiseg_2d'))}")
-    add("--labels", nargs="+", type=_labels, default=["all"], metavar="N", help="labelled training images, or 'all' (default)")
-    add("--noise", nargs="+", type=_noise, default=[None], metavar="SD", help="Gaussian noise added once, or 'none' (default)")
-    add("--seeds", nargs="+", type=int, default=[0], metavar="N")
-    add("--epochs", type=int, default=40, help="of each stage, of 100 steps by default (default 40)")
     add("--bundle", choices=["denoiseg_2d", "denoiseg_3d"], default="denoiseg_2d")
-    further: dict[str, Any] = {"nargs": "+", "action": "extend", "type": _pair, "default": [], "metavar": "[METHOD:]KEY=VALUE"}
-    add("--set", **further, help="further keys of the bundle, for all methods or for one")
-    add("--output", type=Path, default=Path(__file__).parent / "work" / "compare", help="folder for all results")
-    add("--jobs", type=int, default=1, help="runs at the same time; they share the cores")
-    add("--overwrite", action="store_true", help="repeat runs that were made with other settings")
-    add("--table-only", action="store_true", help="only write tables and figure of the runs that are there")
-    add("--record", metavar="NAME", help="also write benchmarks/results/compare_NAME.json")
+    add_run_options(found, METHODS, ["all"], [None], [0], "compare")
+    found.set_defaults(protocol=None)
     return found
-
-
-def _labels(text: str) -> int | str:
-    if text != "all" and (not text.isdigit() or int(text) < 1):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither 'all' nor a number of labelled images from 1")
-    return text if text == "all" else int(text)
-
-
-def _noise(text: str) -> float | None:
-    try:
-        value = None if text == "none" else float(text)
-    except ValueError:
-        value = -1.0
-    if value is not None and not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither 'none' nor a standard deviation from 0")
-    return value
-
-
-def _pair(text: str) -> tuple[str | None, str, str]:
-    key, equals, value = text.partition("=")
-    method, colon, name = key.rpartition(":")
-    if not equals or not name or (colon and not method):
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE or METHOD:KEY=VALUE")
-    return (method or None, name, value)
 
 
 def folders_for(args: argparse.Namespace, noise: float | None, keys: Mapping[str, Any]) -> Folders:
@@ -103,7 +58,9 @@ def folders_for(args: argparse.Namespace, noise: float | None, keys: Mapping[str
     place = args.output / "data"
     if args.dsb:
         root = prepare(args.data, place, noise or 0.0, args.validation)
-        return Folders(root / "train", root / "test", root / "validation")
+        found = Folders(root / "train", root / "test", root / "validation")
+        check_labels(found, args.labels)
+        return found
     options: dict[str, Any] = {"axes": keys.get("axes"), "target": keys.get("target"), "spatial_dims": int(args.bundle[-2])}
     return prepare_folders(args.data, args.test, place, noise, test_fraction=args.test_fraction, **options)
 
@@ -150,7 +107,10 @@ class Queue:
             print(f"[{self._begun}/{self.total}] {run.name} ...", flush=True)
         start = time.perf_counter()
         try:
-            result = execute(run, self.protocol, self.folders[run.noise])
+            folders = self.folders[run.noise]
+            if run.protocol == HONEST:
+                folders = honest(folders, run.labels, run.seed)
+            result = execute(run, self.protocol, folders)
         except Exception as error:  # the other runs go on
             log = self.protocol.output / "work" / run.name / "log.txt"
             self.failed.append(f"{run.name}: {error} (log: {log})")
@@ -177,12 +137,12 @@ def compare(args: argparse.Namespace) -> list[str]:
         data=str(args.data),
         test=None if args.test is None else str(args.test),
         dsb=args.dsb,
-        validation=args.validation if args.dsb else None,
+        validation=args.validation if args.dsb and args.protocol != HONEST else None,
         test_fraction=None if args.dsb or args.test is not None else args.test_fraction,
         threads=None if args.jobs == 1 else max(1, (os.cpu_count() or 1) // args.jobs),
     )
     check_pairs(protocol.pairs, args.methods, args.bundle)
-    runs = plan_runs(args.methods, args.noise, args.labels, args.seeds, args.bundle)
+    runs = plan_runs(args.methods, args.noise, args.labels, args.seeds, args.bundle, args.protocol)
     waiting = [run for run in runs if not is_done(run, protocol, args.overwrite)]
     print(f"{len(runs)} runs, {len(runs) - len(waiting)} of them done before", flush=True)
     shared = {key: value for method, key, value in args.set if method is None}
@@ -198,21 +158,29 @@ def compare(args: argparse.Namespace) -> list[str]:
 
 def write_all(args: argparse.Namespace) -> None:
     """Write and print tables, figure and record of all runs in the output folder."""
-    results = read_results(args.output)
+    results = finished(args.output)
     if not results:
-        print(f"no finished run in {args.output / 'runs'}", file=sys.stderr)
         return
     order = [*args.methods, *METHODS]
     print(write_tables(results, args.output, list(dict.fromkeys(order))))
     print("written:", args.output / "table.md", args.output / "table.csv", write_plot(results, args.output, order) or "")
     if args.record:
-        runs = [{**result, "settings": _without_folders(result["settings"])} for result in results]
         rows = [{key: _plain(value) for key, value in row.items()} for row in summarise(results)]
-        print("recorded in", record(f"compare_{args.record}", {"runs": runs, "table": rows}))
+        print("recorded in", record(f"compare_{args.record}", {"runs": without_folders(results), "table": rows}))
 
 
-def _without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key not in ("data", "test")}
+def finished(output: Path) -> list[dict[str, Any]]:
+    """The results in a folder; says so where there are none."""
+    results = read_results(output)
+    if not results:
+        print(f"no finished run in {output / 'runs'}", file=sys.stderr)
+    return results
+
+
+def without_folders(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The results without the folders of this machine."""
+    kept = ({key: value for key, value in result["settings"].items() if key not in ("data", "test")} for result in results)
+    return [{**result, "settings": settings} for result, settings in zip(results, kept, strict=True)]
 
 
 def _plain(value: Any) -> Any:
@@ -229,6 +197,10 @@ def check(args: argparse.Namespace) -> str | None:
         return f"--test_fraction must be between 0 and 1, got {args.test_fraction:g}"
     if args.data is None:
         return "--data FOLDER is missing"
+    if args.protocol and None in args.noise:
+        return "--noise none: DSB2018 has clean images; without added noise it is --noise 0"
+    if args.dsb and args.validation < 1:
+        return f"--validation must be 1 or more, got {args.validation}"
     if args.dsb and not (args.data / "dev-train" / "images").is_dir():
         return f"--data {args.data}: no folder dev-train/images in it"
     if args.dsb and (args.test is not None or args.bundle != "denoiseg_2d"):
@@ -238,7 +210,13 @@ def check(args: argparse.Namespace) -> str | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; the exit code is 1 where a run failed."""
-    options = parser()
+    return carry_out(parser(), arguments, write_all)
+
+
+def carry_out(
+    options: argparse.ArgumentParser, arguments: Sequence[str] | None, write: Callable[[argparse.Namespace], None]
+) -> int:
+    """Do what a command line asks for, then call ``write``; the exit code is 1 where a run failed."""
     args = options.parse_args(arguments)
     for name in ("output", "data", "test"):  # the bundle runs see the same folders wherever they start
         if getattr(args, name) is not None:
@@ -255,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("stopped; the same command goes on from here", file=sys.stderr)
             return 130
-    write_all(args)
+    write(args)
     for line in failed:
         print("failed:", line, file=sys.stderr)
     return 1 if failed else 0

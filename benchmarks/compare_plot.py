@@ -14,7 +14,7 @@ from monai_denoiseg.pictures.charts import nice_ticks
 
 PANEL_W, PANEL_H = 430, 270
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 34, 46
-LEGEND_ROW, LEGEND_COLUMN = 22, 215
+LEGEND_ROW, LEGEND_COLUMN = 22, 230
 LOOKS = {
     "baseline": ("#5b6776", "none"),
     "sequential": ("#0072b2", "none"),
@@ -29,6 +29,8 @@ LOOKS = {
     "chan_vese": ("#7a4fb5", "2 2"),
 }
 """Colour and dashes; a scheme has the same colour with classes (solid) and with stars (dashed)."""
+SOURCES = {"paper": "none", "honest": "9 4", "published": "1.5 4"}
+"""Dashes of a line called ``METHOD, SOURCE``: its colour is that of the method."""
 OTHERS = ("#7a4fb5", "#d0559e", "#56a0d8", "#6b8e23")
 STYLE = (
     "text{font:13px system-ui,'DejaVu Sans',Arial,sans-serif;fill:#3c4757}.title{font-weight:600;fill:#16202e}"
@@ -40,7 +42,11 @@ Row = Mapping[str, Any]
 
 def write_plot(results: Sequence[Mapping[str, Any]], output: Path, order: Sequence[str] = ()) -> Path | None:
     """Write ``plot.svg``; nothing where no run has an AP or SEG."""
-    svg = figure(summarise(results, order))
+    return write_figure(figure(summarise(results, order)), output)
+
+
+def write_figure(svg: str, output: Path) -> Path | None:
+    """Write ``plot.svg`` unless it is empty."""
     if not svg:
         return None
     path = output / "plot.svg"
@@ -48,14 +54,15 @@ def write_plot(results: Sequence[Mapping[str, Any]], output: Path, order: Sequen
     return path
 
 
-def figure(rows: Sequence[Row], scores: Sequence[str] = ("ap", "seg")) -> str:
-    """Draw a row of panels for each noise level, a column for each score.
+def figure(rows: Sequence[Row], scores: Sequence[str] = ("ap", "seg"), across: int | None = None) -> str:
+    """Draw a row of panels for each noise level, a column for each score; or ``across`` panels in a row.
 
     Lines with bands of one standard error; a method without labels is a thin line all across.
 
     Args:
         rows: from :func:`compare_table.summarise`.
         scores: names of the scores.
+        across: panels in a row, at most; None: as many as scores.
 
     Returns:
         The SVG, an empty string where there is nothing to draw.
@@ -66,15 +73,15 @@ def figure(rows: Sequence[Row], scores: Sequence[str] = ("ap", "seg")) -> str:
     noises = list(dict.fromkeys(row["noise"] for row in rows))
     ordered = sorted(rows, key=lambda row: row["labels"] is None)  # in the legend those without labels are last
     methods = list(dict.fromkeys(row["method"] for row in ordered))
-    width, height = PANEL_W * len(scores), PANEL_H * len(noises)
+    panels = [(noise, name) for noise in noises for name in scores]
+    across = min(across or len(scores), len(panels))
+    width, height = PANEL_W * across, PANEL_H * math.ceil(len(panels) / across)
     parts = []
-    for line, noise in enumerate(noises):
-        for column, name in enumerate(scores):
-            here = [row for row in rows if row["noise"] == noise and row[name]]
-            title = f"{COLUMNS[name]}, {'images as they are' if noise is None else f'noise {noise:g}'}"
-            parts.append(
-                f'<g transform="translate({column * PANEL_W} {line * PANEL_H})">{"".join(_panel(here, name, title))}</g>'
-            )
+    for index, (noise, name) in enumerate(panels):
+        line, column = divmod(index, across)
+        here = [row for row in rows if row["noise"] == noise and row[name]]
+        title = f"{COLUMNS[name]}, {'images as they are' if noise is None else f'noise {noise:g}'}"
+        parts.append(f'<g transform="translate({column * PANEL_W} {line * PANEL_H})">{"".join(_panel(here, name, title))}</g>')
     columns = max(1, (width - LEFT) // LEGEND_COLUMN)
     total = height + LEGEND_ROW * math.ceil(len(methods) / columns) + 12
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" width="{width}" height="{total}">'
@@ -115,7 +122,9 @@ def _method(method: str, rows: Sequence[Row], name: str, scale: _Scale) -> Itera
 
 def look(method: str) -> tuple[str, str]:
     """Colour and dashes of a method: the same in every figure."""
-    return LOOKS.get(method, (OTHERS[sum(method.encode()) % len(OTHERS)], "none"))
+    name, _, source = method.partition(", ")
+    colour, dash = LOOKS.get(name, (OTHERS[sum(name.encode()) % len(OTHERS)], "none"))
+    return colour, SOURCES.get(source, dash)
 
 
 def _legend(methods: Sequence[str], top: float, columns: int) -> Iterable[str]:

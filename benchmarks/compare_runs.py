@@ -12,6 +12,7 @@ from typing import Any
 
 from common import run_bundle
 from compare_data import Folders
+from dsb2018 import HONEST, unlabelled
 
 from monai_denoiseg.checks import check_option, suggest
 from monai_denoiseg.engines.stages import OWN
@@ -30,23 +31,32 @@ RESERVED = {
     **dict.fromkeys(("resume", "first_stage", "first_stage_file", "spatial_dims"), "--methods and --bundle"),
 }
 """Keys the comparison sets itself, and the option for each."""
+STAGE_WITHOUT_LABELS = (
+    "$md.engines.first_stage(@first_stage, @first_stage_use, @first_stage_dir, {**@settings, 'dataset_dir': str(@_images_dir)}, "
+    "file=@first_stage_file, epochs=@first_stage_epochs)"
+)
+"""The first stage of train.json, on the images alone: the folders of all numbers of labels then share one."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A method on one noise level, with one number of labels and one seed; None where it makes no difference."""
+    """A method on one noise level, with one number of labels and one seed; None where it makes no difference.
+
+    ``protocol`` is one of ``dsb2018.PROTOCOLS``, or None in a comparison that has no choice of them.
+    """
 
     method: str
     noise: float | None
     labels: int | str | None
     seed: int | None
+    protocol: str | None = None
 
     @property
     def name(self) -> str:
         """Name of its files."""
         parts = ["raw" if self.noise is None else f"n{self.noise:g}"]
         parts += [f"l{self.labels}"] * (self.labels is not None) + [f"s{self.seed}"] * (self.seed is not None)
-        return "_".join([*parts, self.method])
+        return "_".join([*parts, *([self.protocol] if self.protocol else []), self.method])
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,12 @@ def trained(method: str, bundle: str) -> bool:
 
 
 def plan_runs(
-    names: Sequence[str], noises: Sequence[float | None], labels: Sequence[int | str], seeds: Sequence[int], bundle: str
+    names: Sequence[str],
+    noises: Sequence[float | None],
+    labels: Sequence[int | str],
+    seeds: Sequence[int],
+    bundle: str,
+    protocol: str | None = None,
 ) -> list[Run]:
     """All runs; those of a method without labels, or without training, once for all numbers of labels (and seeds)."""
     runs: list[Run] = []
@@ -112,7 +127,7 @@ def plan_runs(
         for method in names:
             keys, learns = overlay(method, bundle), trained(method, bundle)
             for number in labels if learns and keys.get("head") != "none" else [None]:
-                runs += [Run(method, noise, number, seed) for seed in (seeds if learns else [None])]
+                runs += [Run(method, noise, number, seed, protocol) for seed in (seeds if learns else [None])]
     return list(dict.fromkeys(runs))
 
 
@@ -141,7 +156,8 @@ def stage_folder(run: Run, protocol: Protocol) -> Path | None:
     own = sorted(f"{key}={value}" for method, key, value in protocol.pairs if method == run.method and key not in OWN)
     epochs = protocol.keys(run.method).get("first_stage_epochs")
     own += [f"epochs={epochs}"] * (epochs is not None)
-    parts = ["raw" if run.noise is None else f"n{run.noise:g}", f"s{run.seed}", name, *own]
+    parts = ["raw" if run.noise is None else f"n{run.noise:g}", f"s{run.seed}"]
+    parts += [*([run.protocol] if run.protocol else []), name, *own]
     return protocol.output / "first_stages" / "".join(c if c.isalnum() or c in "=-." else "_" for c in "_".join(parts))
 
 
@@ -182,11 +198,14 @@ def _train(run: Run, protocol: Protocol, folders: Folders, folder: Path) -> None
     keys |= {"dataset_dir": folders.train, "output_dir": folder, "ckpt_dir": folder / "models"}
     if folders.validation is not None:
         keys["validation_dir"] = folders.validation
-    if isinstance(run.labels, int):
+    honest = run.protocol == HONEST  # the folder holds no label beyond those drawn
+    if isinstance(run.labels, int) and not honest:
         keys["n_labels"] = run.labels
     stage = stage_folder(run, protocol)
     if stage is not None:
         keys["first_stage_dir"] = stage
+        if honest:
+            keys |= {"_images_dir": unlabelled(folders.train), "first_stage_model": STAGE_WITHOUT_LABELS}
     keys |= PLAIN.get(run.method, {}) | _known(protocol, run, "train")
     overlays = [] if run.method in PLAIN else [run.method]
     run_bundle("train", folder / "log.txt", protocol.bundle, overlays, protocol.threads, **keys)

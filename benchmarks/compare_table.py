@@ -82,8 +82,12 @@ def _row(noise: float | None, labels: int | str | None, method: str, results: Se
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """One line a row; each score with its standard error."""
+    return to_lines([_flat(row) for row in rows])
+
+
+def to_lines(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines of plain values as CSV."""
     text = io.StringIO()
-    lines = [_flat(row) for row in rows]
     if lines:
         writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
         writer.writeheader()
@@ -145,10 +149,15 @@ def _first_stages(results: Sequence[Result]) -> list[str]:
 def differences(results: Sequence[Result]) -> list[str]:
     """Settings in which runs of one table differ though they should not, in words."""
     found = []
-    for key in ("epochs", "bundle", "data", "test", "dsb", "validation", "test_fraction"):
+    for key in ("epochs", "bundle", "data", "test", "dsb", "validation", "test_fraction", "protocol"):
         values = {repr(result["settings"].get(key)) for result in results} - ({"None"} if key == "epochs" else set())
         if len(values) > 1:
             found.append(f"the runs differ in `{key}`: {', '.join(sorted(values))}")
+    for method in dict.fromkeys(result["settings"]["method"] for result in results):
+        sets = [result["settings"].get("set") for result in results if result["settings"]["method"] == method]
+        if any(one != sets[0] for one in sets):
+            texts = sorted({str(one) for one in sets})
+            found.append(f"the runs of {method} differ in `set`: {', '.join(texts)}")
     return found
 
 

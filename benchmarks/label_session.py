@@ -25,7 +25,7 @@ import numpy as np
 import tifffile
 import torch
 from common import RESULTS, record, run_bundle
-from fewshot_dsb2018 import load, write
+from dsb2018 import load, write
 
 from monai_denoiseg.label import ScoreBook, choose, split_study, write_app
 from monai_denoiseg.label.acquisition import MEASURES

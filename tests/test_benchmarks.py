@@ -36,34 +36,6 @@ def test_overhead(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "overhead_2d.json").read_text())["machine"]["versions"]["torch"]
 
 
-def test_fewshot_dsb2018(tmp_path: Path) -> None:
-    for part, seed in (("dev-train", 0), ("dev-test", 1)):
-        folder = write_simulated(tmp_path / "data" / part, n_images=2, n_labelled=2, shape=(130, 140), seed=seed)
-        (folder / "labels").rename(folder / "masks")
-    options = ["--labels", "2", "--validation", "2", "--max_epochs", "1", "--features", "4"]
-    options += ["--set", "steps_per_epoch=1", "depth=1", "batch_size=2", "tta=False"]
-    folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
-    result = run("fewshot_dsb2018", *folders, *options)
-    assert {"ap", "seg", "psnr", "train_seconds", "settings"} <= result.keys()
-    assert result["n_images"] == 2
-    assert result["settings"]["n_labels"] == 2
-    # Noise is added once, in grey levels, unclipped, and the patches are the paper's.
-    assert abs(result["psnr_input"] - 22) < 8
-    assert len(list((tmp_path / "work").glob("dsb2018*/train/images/*.tif"))) == 17
-    assert len(list(tmp_path.glob("results/*.json"))) == 1
-
-
-def test_missing_data_is_said(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "fewshot_dsb2018.py"), "--data", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 2
-    assert "no folder dev-train/images" in done.stderr
-
-
 TINY_3D = ["depth=1", "features=4", "steps_per_epoch=1", "max_epochs=1", "patch_size=[8, 16, 16]", "tta=False"]
 
 

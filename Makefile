@@ -47,7 +47,7 @@ bench: $(STAMP)  ## list the benchmarks; SCRIPT=name ARGS="..." runs one
 ifdef SCRIPT
 	$(BIN)/python benchmarks/$(SCRIPT).py $(ARGS)
 else
-	@for name in $(filter-out common dsb2018 published compare_% %_clock,$(basename $(notdir $(wildcard benchmarks/*.py)))); do \
+	@for name in $(filter-out common dsb2018 published compare_% recipe_trials_% %_clock,$(basename $(notdir $(wildcard benchmarks/*.py)))); do \
 	  echo "make bench SCRIPT=$$name ARGS=--help"; \
 	  sed -n '1s/^"""\([^"]*\).*/    \1/p' "benchmarks/$$name.py"; \
 	done

@@ -146,6 +146,8 @@ class PatchCollate:
         transform: applied to each cut item (a dictionary), before stacking.
         extra_keys: further tensors, numbers or truth values to stack as they are, where the items have them.
         label_channels: channels of a label, for the items without one.
+        substitute: called with each labelled item; returns a patch to take in place of one of the item (image and label of the
+            patch's size, further keys as they are), or None (:class:`~monai_denoiseg.engines.RescaledLabels`).
         tries: further places to try for annotated voxels; 0 takes the first place, whatever it holds.
 
     Raises:
@@ -167,6 +169,7 @@ class PatchCollate:
         extra_keys: Sequence[str] = ("labelled", "intensity", "spacing"),
         tries: int = 10,
         label_channels: int = 1,
+        substitute: Callable[[Mapping[str, Any]], dict[str, Any] | None] | None = None,
     ) -> None:
         self.patch_size = tuple(check_int("patch_size", int(size), 1) for size in patch_size)
         self.keys = tuple(keys)
@@ -175,6 +178,7 @@ class PatchCollate:
         self.extra_keys = tuple(extra_keys)
         self.tries = check_int("tries", tries, 0)
         self.label_channels = check_int("label_channels", label_channels, 1)
+        self.substitute = substitute
         self.annotated = AnnotatedVoxels()
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
@@ -182,9 +186,13 @@ class PatchCollate:
         places = torch.rand(
             len(items), len(self.patch_size)
         ).tolist()  # one draw for the batch: a draw an item costs more than the cut
-        cut = [self._cut(item, place) for item, place in zip(items, places, strict=True)]
+        cut = [self._substitute(item) or self._cut(item, place) for item, place in zip(items, places, strict=True)]
         patches: list[Any] = cut if self.transform is None else [self.transform(patch) for patch in cut]
         return {key: _stack(key, patches) for key in patches[0] if not isinstance(patches[0][key], str)}
+
+    def _substitute(self, item: Mapping[str, Any]) -> dict[str, Any] | None:
+        wanted = self.substitute is not None and "label" in item and item.get("labelled", True)
+        return self.substitute(item) if wanted and self.substitute is not None else None
 
     def _cut(self, item: Mapping[str, Any], place: list[float]) -> dict[str, Any]:
         image = next(item[key] for key in self.keys if key in item and key not in self.label_keys)

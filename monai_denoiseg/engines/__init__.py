@@ -17,6 +17,7 @@ from .evaluator import DenoiSegEvaluator
 from .inferer import DenoiSegInferer, Tile, tiles
 from .precision import Precision, cpu_gains_from_bf16
 from .predictor import FilePredictor
+from .rescaled import RescaledLabels, can_rescale
 from .stages import DenoiseImaged, first_stage, joined_network, load_network, start_network
 from .streaming import StreamingPredictor
 from .trainer import DenoiSegTrainer, average_parts
@@ -29,11 +30,13 @@ __all__ = [
     "DenoiseImaged",
     "FilePredictor",
     "Precision",
+    "RescaledLabels",
     "StreamingPredictor",
     "Tile",
     "average_parts",
     "bundle_root",
     "calibrate",
+    "can_rescale",
     "check_keys",
     "count_data",
     "cpu_gains_from_bf16",

@@ -26,8 +26,8 @@ USES = ("input", "weights")
 OWN = frozenset(
     {
         *("alpha", "head", "n_rays", "denoises", "classes", "class_weights", "reduction", "target", "ap_tolerance"),
-        *("labelled_fraction", "n_labels", "mask_strategy", "struct_mask", "variant", "max_epochs", "tta"),
-        *("border_width", "min_size", "instance_rule", "fill_holes", "binary_labels"),
+        *("labelled_fraction", "zoom", "n_labels", "mask_strategy", "struct_mask", "variant", "max_epochs", "tta"),
+        *("border_width", "min_size", "instance_rule", "split_neck", "fill_holes", "binary_labels"),
         *("resume", "output_dir", "ckpt_dir"),
         *("first_stage", "first_stage_use", "first_stage_dir", "first_stage_file", "first_stage_epochs"),
     }

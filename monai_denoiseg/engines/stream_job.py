@@ -18,6 +18,7 @@ from ..data.lazy import LazyImage
 from ..data.ngff import require_zarr
 from ..data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
 from ..transforms import InstanceStitcher, n_orientations
+from ..transforms.necks import aspect_of
 from ..transforms.units import voxel_size
 from .inferer import Tile
 from .journal import Journal
@@ -25,7 +26,8 @@ from .whole_range import check_finite, streamed_range
 
 logger = logging.getLogger(__name__)
 
-_WORK = {"intensity": 0.3, "predict": 12.0, "label": 1.0, "join": 0.5, "grow": 4.0}  # rough times of a tile, for the time left
+# Rough times of a tile, for the time left.
+_WORK = {"intensity": 0.3, "predict": 12.0, "label": 1.0, "join": 0.5, "split": 6.0, "unite": 1.0, "grow": 4.0}
 
 
 class StreamJob:
@@ -49,6 +51,8 @@ class StreamJob:
         self.finds = "instances" in targets
         self.spacing = owner.spacing or image.spacing
         self.physical = self._physical()
+        self.splits = self.finds and bool(owner.instances.options.get("split_neck"))
+        self.finding = ["label", "join", *["split", "unite"] * self.splits, "grow"] if self.finds else []
         self.sinks: dict[str, Sink] = {}
         self.bar: Any = None
         if journal.resumed and not self._outputs_are_there():
@@ -61,7 +65,7 @@ class StreamJob:
         """Do what is still to do, then give the outputs their names and remove the scratch data."""
         if self.journal.resumed:
             logger.info("%s: goes on, %d tiles are predicted", self.image.path, self.journal.count("predict"))
-        steps = ["intensity"] * bool(self.network.image_mode) + ["predict"] + ["label", "join", "grow"] * self.finds
+        steps = ["intensity"] * bool(self.network.image_mode) + ["predict"] + self.finding
         total = self.image.frames * len(self.tiles) * sum(map(self._work, steps))
         layout = "{desc}: {percentage:3.0f}% |{bar}| [{elapsed}<{remaining}]"
         hidden = None if self.owner.progress is None else not self.owner.progress
@@ -124,17 +128,16 @@ class StreamJob:
     def _find(self, frame: int) -> None:
         """Number the objects of a frame. Labelling is quick beside the network, so it is done again after an interruption."""
         if all(self.journal.has("grow", frame, number) for number in range(len(self.tiles))):
-            self.bar.update(sum(self._work(step) for step in ("label", "join", "grow")) * len(self.tiles))
+            self.bar.update(sum(map(self._work, self.finding)) * len(self.tiles))
             return
         options = {**self.owner.instances.options, "spacing": self.physical, "overlap": self.owner.overlap}
+        if self.splits:
+            options |= {"aspect": aspect_of(self.spacing, len(self.shape)), "parts": self.scratch["parts"]}
         cores = [tile.core for tile in self.tiles]
         stitcher = InstanceStitcher(
             self.scratch["foreground"], self.scratch["border"], self.scratch["numbers"], cores, self.owner.threshold, **options
         )
-        for step, do in (("label", stitcher.label), ("join", stitcher.join)):
-            for number in self._to_do(step, frame, noted=False):
-                do(number)
-        objects = stitcher.number()
+        objects = stitcher.find(lambda step: self._to_do(step, frame, noted=False))
         if self.journal.get("label type") is None:
             # How many objects later frames hold is not known yet.
             small = objects <= np.iinfo(np.uint16).max and self.image.frames == 1
@@ -177,7 +180,7 @@ class StreamJob:
     def _check_space(self) -> None:
         voxels, frames = math.prod(self.shape), self.image.frames
         channels = self.image.channels + (self.network.n_classes if "probabilities" in self.targets else 0)
-        need = voxels * frames * 4 * (channels + (len(self.targets) > 1)) + voxels * 12 * self.finds
+        need = voxels * frames * 4 * (channels + (len(self.targets) > 1)) + voxels * (12 * self.finds + 4 * self.splits)
         have = [self.journal.folder, *(part_path(target) for target in self.targets.values())]
         need -= sum(_used(path) for path in have)
         free = shutil.disk_usage(self.owner.output_dir).free
@@ -190,7 +193,7 @@ class StreamJob:
     def _open_scratch(self) -> dict[str, Any]:
         axes = "ZYX"[-len(self.shape) :]
         chunks = tuple(min(c, n) for c, n in zip(chunk_shape(self._tile_shape(), axes), self.shape, strict=True))
-        names = {"foreground": "float32", "border": "float32", "numbers": "int32"}
+        names = {"foreground": "float32", "border": "float32", "numbers": "int32"} | ({"parts": "int32"} if self.splits else {})
         if not self.journal.get("begun scratch"):
             for name, dtype in names.items():
                 # Probabilities hardly shrink; numbers do.

@@ -13,6 +13,7 @@ from monai_denoiseg.transforms.classes import (
 from monai_denoiseg.transforms.growth import grow_seeds
 from monai_denoiseg.transforms.instances import ProbabilitiesToInstances, ProbabilitiesToInstancesd, instances_from_foreground
 from monai_denoiseg.transforms.intensity import WholeIntensityd
+from monai_denoiseg.transforms.necks import split_necks
 from monai_denoiseg.transforms.orient import (
     RandOrient,
     RandOrientd,
@@ -23,6 +24,7 @@ from monai_denoiseg.transforms.orient import (
 )
 from monai_denoiseg.transforms.partial import FlagPartialLabel, FlagPartialLabeld, KeepLabels, KeepSlices, KeepSlicesd
 from monai_denoiseg.transforms.replacement import STRATEGIES
+from monai_denoiseg.transforms.rescale import RescaledCrop
 from monai_denoiseg.transforms.split import SplitPredictiond
 from monai_denoiseg.transforms.star_instances import StarsToInstances
 from monai_denoiseg.transforms.star_label import StarLabel, StarLabeld, object_probability, star_distances
@@ -62,6 +64,7 @@ __all__ = [
     "RandOrient",
     "RandOrientStarsd",
     "RandOrientd",
+    "RescaledCrop",
     "SplitPredictiond",
     "Spots",
     "StarLabel",
@@ -90,6 +93,7 @@ __all__ = [
     "read_struct_mask",
     "render_stars",
     "same_spacing",
+    "split_necks",
     "star_distances",
     "star_rays",
     "star_vertices",

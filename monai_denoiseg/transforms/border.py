@@ -55,7 +55,8 @@ def border_classes(
     ignored = instances == IGNORE
     # int32, because find_boundaries is wrong at the image edge for int64 (its largest value is no exact float)
     objects = np.where(ignored, 0, instances).astype(np.int32)
-    border = find_boundaries(objects, connectivity=connectivity, mode="outer") & ~ignored
+    faces = connectivity == 1
+    border = (_outer_boundary(objects) if faces else find_boundaries(objects, connectivity=connectivity, mode="outer")) & ~ignored
     if spacing is not None:
         border = _near(border, width, spacing) & ~ignored
     elif width > 1:
@@ -150,6 +151,26 @@ class BorderLabeld(MapTransform):
         for key in self.key_iterator(item):
             item[key] = self.border(item[key], item.get(self.spacing_key))
         return item
+
+
+def _outer_boundary(objects: np.ndarray) -> np.ndarray:
+    """What ``find_boundaries(mode="outer")`` gives for face neighbours, several times as fast.
+
+    Voxels with a face neighbour of another value; those of an object only if another object is within their 3 x 3 (x 3) voxels.
+    """
+    edge = np.zeros(objects.shape, dtype=bool)
+    highest, lowest = objects.copy(), np.where(objects == 0, np.iinfo(objects.dtype).max, objects)
+    for axis in range(objects.ndim):
+        after, before = ((slice(None),) * axis + (part,) for part in (slice(1, None), slice(None, -1)))
+        differs = objects[after] != objects[before]
+        edge[after] |= differs
+        edge[before] |= differs
+        for values, pick in ((highest, np.maximum), (lowest, np.minimum)):
+            old = values.copy()
+            pick(values[after], old[before], out=values[after])
+            pick(values[before], old[after], out=values[before])
+    border: np.ndarray = edge & ((objects == 0) | (highest != lowest))
+    return border
 
 
 def _near(border: np.ndarray, width: float, spacing: Sequence[float]) -> np.ndarray:

@@ -16,6 +16,7 @@ from scipy import ndimage
 from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.constants import BORDER, CLASSES, FOREGROUND
 from monai_denoiseg.transforms.growth import RULES, grow_seeds
+from monai_denoiseg.transforms.necks import aspect_of, split_necks
 from monai_denoiseg.transforms.units import SLACK, UNITS, voxel_size
 
 __all__ = ["RULES", "ProbabilitiesToInstances", "ProbabilitiesToInstancesd", "instances_from_foreground"]
@@ -32,11 +33,14 @@ def instances_from_foreground(
     fill_holes: bool = False,
     connectivity: int = 1,
     spacing: Sequence[float] | None = None,
+    split_neck: float = 0.0,
+    aspect: Sequence[float] | None = None,
 ) -> np.ndarray:
     """Number the objects in a foreground probability map.
 
-    Both rules start from the connected components of ``foreground > threshold``, less those below ``min_size``. ``"paper"`` stops
-    there. ``"grow"`` takes the components as seeds and gives back what they lost, see :func:`grow_seeds`.
+    Both rules start from the connected components of ``foreground > threshold``, less those below ``min_size``, split where they
+    are narrow if ``split_neck`` is not 0 (:func:`split_necks`). ``"paper"`` stops there. ``"grow"`` takes the components as seeds
+    and gives back what they lost, see :func:`grow_seeds`.
 
     Args:
         foreground: probabilities ``([D,] H, W)``.
@@ -48,6 +52,9 @@ def instances_from_foreground(
         fill_holes: fill the holes of each object that belong to no other object.
         connectivity: 1 for face neighbours (paper), up to the number of axes for all diagonals.
         spacing: voxel size along each axis (ZYX), for sizes and lengths in its unit.
+        split_neck: components are split at necks narrower than this ratio to the smaller part, in [0, 1); 0 never splits. Parts
+            below ``min_size`` are not made.
+        aspect: voxel size along each axis (ZYX) in any unit, for the widths of necks; None: ``spacing``, or else cubes.
 
     Returns:
         int32 array ``([D,] H, W)``: 0 background, objects 1..n without gaps.
@@ -67,6 +74,9 @@ def instances_from_foreground(
     smallest = math.ceil(min_size if spacing is None else min_size / math.prod(spacing) * (1 - SLACK))
     if smallest > 1 and count:
         labels, count = _drop_small(labels, smallest)
+    if split_neck and count:
+        shape = spacing if aspect is None else aspect
+        labels = split_necks(labels, split_neck, min_size=smallest, spacing=shape, connectivity=connectivity)
     return grow_seeds(
         labels,
         foreground,
@@ -90,6 +100,8 @@ class ProbabilitiesToInstances(Transform):
         fill_holes: fill holes within objects.
         connectivity: 1 for face neighbours, up to the number of axes for all diagonals.
         units: ``"voxel"``, or ``"physical"`` for the unit of the voxel size given with each image.
+        split_neck: split objects at necks narrower than this ratio to the smaller part, in [0, 1), see :func:`split_necks`; 0
+            never splits.
 
     Raises:
         ValueError: when an argument is out of its range.
@@ -112,6 +124,8 @@ class ProbabilitiesToInstances(Transform):
         fill_holes: bool = False,
         connectivity: int = 1,
         units: str = "voxel",
+        *,
+        split_neck: float = 0.0,
     ) -> None:
         self.threshold = check_range("threshold", float(threshold), 0, 1)
         self.units = check_option("units", units, UNITS)
@@ -123,6 +137,7 @@ class ProbabilitiesToInstances(Transform):
             "max_grow": None if max_grow is None else check_range("max_grow", max_grow, 0, float("inf")),
             "fill_holes": fill_holes,
             "connectivity": check_int("connectivity", connectivity, 1),
+            "split_neck": check_range("split_neck", split_neck, 0, 1, open_high=True),
         }
 
     def __call__(
@@ -136,7 +151,8 @@ class ProbabilitiesToInstances(Transform):
         Args:
             probabilities: ``(3 or more, [D,] H, W)``: background, foreground, border; further channels are not looked at.
             threshold: takes the place of the default threshold in this call.
-            spacing: voxel size along each axis (``[Z,] Y, X``); only looked at with ``units="physical"``.
+            spacing: voxel size along each axis (``[Z,] Y, X``), NaN where not known. Sizes and lengths only look at it with
+                ``units="physical"``; ``split_neck`` always does, since a ratio has no unit.
 
         Returns:
             int32 ``(1, [D,] H, W)`` of the same type: 0 background, objects 1..n.
@@ -152,7 +168,8 @@ class ProbabilitiesToInstances(Transform):
                 f"`connectivity` must be at most the {foreground.ndim} axes of the image, got {self.options['connectivity']}"
             )
         physical = voxel_size(spacing, foreground.ndim, "`min_size`, `max_grow`") if self.units == "physical" else None
-        instances = instances_from_foreground(foreground, border, level, spacing=physical, **self.options)
+        aspect = aspect_of(spacing, foreground.ndim) if self.options["split_neck"] else None
+        instances = instances_from_foreground(foreground, border, level, spacing=physical, aspect=aspect, **self.options)
         return convert_to_dst_type(instances[None], probabilities, dtype=np.int32)[0]
 
 
@@ -168,8 +185,9 @@ class ProbabilitiesToInstancesd(MapTransform):
         fill_holes: see there.
         connectivity: see there.
         units: see there.
-        spacing_key: key of the voxel size, looked at with ``units="physical"``.
+        spacing_key: key of the voxel size; an item may lack it, but for ``units="physical"``.
         allow_missing_keys: leave out keys an item has not.
+        split_neck: see :class:`ProbabilitiesToInstances`.
 
     >>> ProbabilitiesToInstancesd("pred")({"pred": np.ones((3, 2, 2)) / 3})["pred"]
     array([[[0, 0],
@@ -190,9 +208,13 @@ class ProbabilitiesToInstancesd(MapTransform):
         units: str = "voxel",
         spacing_key: str = "spacing",
         allow_missing_keys: bool = False,
+        *,
+        split_neck: float = 0.0,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.to_instances = ProbabilitiesToInstances(threshold, rule, min_size, max_grow, fill_holes, connectivity, units)
+        self.to_instances = ProbabilitiesToInstances(
+            threshold, rule, min_size, max_grow, fill_holes, connectivity, units, split_neck=split_neck
+        )
         self.spacing_key = spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any], threshold: float | None = None) -> dict[Hashable, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import ndimage, sparse
-from scipy.sparse import csgraph
+from scipy import ndimage
 
 from monai_denoiseg.checks import check_int, per_axis
 from monai_denoiseg.transforms.growth import grow_seeds
+from monai_denoiseg.transforms.necks import NeckSplitter
+from monai_denoiseg.transforms.part_stitching import PartStitcher
+from monai_denoiseg.transforms.peaks import first_voxels
+from monai_denoiseg.transforms.seams import Window, extend, joined, rank_by_first, touching
 from monai_denoiseg.transforms.units import SLACK
 
 __all__ = ["InstanceStitcher", "instances_by_tiles"]
@@ -20,20 +23,23 @@ __all__ = ["InstanceStitcher", "instances_by_tiles"]
 CONTEXT = 8
 """Voxels beyond an object that its growth looks at: two passes over contacts of 3 voxels each, and the neighbours of those."""
 
-Window = tuple[slice, ...]
-
 
 class InstanceStitcher:
-    """Find the instances of an image in three passes over its tiles, holding one tile at a time.
+    """Find the instances of an image in a few passes over its tiles, holding one tile at a time.
 
     1. :meth:`label` numbers the connected components of ``foreground > threshold`` in each tile alone,
     2. :meth:`join` finds the components that touch across the faces (edges and corners) of a tile; :meth:`number` then merges
        them, drops what is smaller than ``min_size`` and numbers the rest in raster order of their first voxel,
-    3. :meth:`grow` grows the numbered seeds of a tile and of a margin around it, and returns the tile.
+    3. with ``split_neck`` the components are split at their necks in two further passes, see :class:`PartStitcher`,
+    4. :meth:`grow` grows the numbered seeds of a tile and of a margin around it, and returns the tile.
+
+    :meth:`find` runs all of these but the last.
 
     What is guaranteed, compared with :func:`~monai_denoiseg.transforms.instances_from_foreground` on the whole image:
 
     * The seeds (steps 1 and 2) are the same for objects of any size: each object keeps one number, whatever tiles it crosses.
+    * The split at necks (step 3) is the same where the components extend over less than ``overlap`` voxels along every axis.
+      Larger ones are split too, and an object smaller than ``overlap`` has one number in all tiles, see :class:`PartStitcher`.
     * The outlines (growth and hole filling) are the same where objects, as grown, extend over less than ``overlap`` voxels along
       every axis. A larger object stays one object with the same seed, but may be grown or filled differently beyond ``overlap``
       voxels from its seed or next to others like it. With ``rule="paper"`` and without ``fill_holes`` this bound does not matter.
@@ -41,7 +47,7 @@ class InstanceStitcher:
     StarDist's ``predict_instances_big`` gives the guarantee for objects smaller than its ``min_overlap``; a larger one may be
     lost or cut there.
 
-    Memory is that of one tile with its margin, and 16 bytes for every component.
+    Memory is that of one tile with its margin, 16 bytes for every component, and with ``split_neck`` 32 for every part.
 
     Args:
         foreground: probabilities ``([D,] H, W)``; anything that gives numpy arrays for slices (numpy, zarr).
@@ -56,15 +62,14 @@ class InstanceStitcher:
         fill_holes: see there.
         connectivity: see there.
         spacing: see there.
+        split_neck: see there.
+        aspect: see there.
+        parts: where the preliminary numbers of parts are kept, as ``numbers``; None: in memory. Only used with ``split_neck``.
 
     >>> foreground = np.array([[0, 1, 1, 1, 0, 1]], dtype="float32")
     >>> cores = [(slice(0, 1), slice(0, 3)), (slice(0, 1), slice(3, 6))]
     >>> stitcher = InstanceStitcher(foreground, None, np.zeros((1, 6), "int32"), cores, 0.5, overlap=4)
-    >>> for i in range(2):
-    ...     stitcher.label(i)
-    >>> for i in range(2):
-    ...     stitcher.join(i)
-    >>> stitcher.number(), stitcher.grow(0).tolist(), stitcher.grow(1).tolist()
+    >>> stitcher.find(lambda step: range(2)), stitcher.grow(0).tolist(), stitcher.grow(1).tolist()
     (2, [[0, 1, 1]], [[1, 0, 2]])
     """
 
@@ -83,6 +88,9 @@ class InstanceStitcher:
         fill_holes: bool = False,
         connectivity: int = 1,
         spacing: Sequence[float] | None = None,
+        split_neck: float = 0.0,
+        aspect: Sequence[float] | None = None,
+        parts: Any = None,
     ) -> None:
         self.foreground, self.border, self.numbers = foreground, border, numbers
         self.shape: tuple[int, ...] = tuple(foreground.shape)
@@ -97,6 +105,37 @@ class InstanceStitcher:
         self._pairs: list[np.ndarray] = [np.zeros((0, 2), np.int32)]
         self._count = 0
         self._final: np.ndarray = np.zeros(1, np.int32)
+        self.parts: PartStitcher | None = None
+        if split_neck:
+            shape = aspect if aspect is not None else spacing
+            splitter = NeckSplitter(split_neck, self.shape, min_size=self.smallest, spacing=shape, connectivity=connectivity)
+            parts = np.zeros(self.shape, np.int32) if parts is None else parts
+            self.parts = PartStitcher(self._components, parts, self.cores, self.margin, splitter, connectivity)
+
+    @property
+    def steps(self) -> dict[str, Callable[[int], None]]:
+        """The passes before :meth:`grow` by their names, in order, each a function of the number of a tile."""
+        steps: dict[str, Callable[[int], None]] = {"label": self.label, "join": self.join}
+        if self.parts is not None:
+            steps |= {"split": self.parts.split, "unite": self.parts.unite}
+        return steps
+
+    def find(self, tiles: Callable[[str], Iterable[int]]) -> int:
+        """Run all passes before :meth:`grow`.
+
+        Args:
+            tiles: gives the numbers of all tiles for the name of a pass (see :attr:`steps`), in any order.
+
+        Returns:
+            How many objects there are.
+        """
+        objects = 0
+        for step, do in self.steps.items():
+            for index in tiles(step):
+                do(index)
+            if step == "join":
+                objects = self.number()
+        return objects if self.parts is None else self.parts.number()
 
     def label(self, index: int) -> None:
         """Number the components of one tile; call it once for each tile, in any order.
@@ -109,13 +148,9 @@ class InstanceStitcher:
         labels, found = ndimage.label(self.foreground[core] > self.threshold, structure, output=np.int32)
         if self._count + found > np.iinfo(np.int32).max:
             raise OverflowError("more than 2**31 pieces above the threshold: this is noise; raise the threshold")
-        place = np.flatnonzero(labels)
-        which = labels.reshape(-1)[place]
-        first = np.zeros(found + 1, np.int64)
-        first[which[::-1]] = place[::-1]  # of repeated indices the last one counts: the first voxel
-        corner = np.unravel_index(first[1:], labels.shape)
+        corner = np.unravel_index(first_voxels(labels, found)[1:], labels.shape)
         self._first.append(np.ravel_multi_index([c + s.start for c, s in zip(corner, core, strict=True)], self.shape))
-        self._sizes.append(np.bincount(which, minlength=found + 1)[1:])
+        self._sizes.append(np.bincount(labels.reshape(-1), minlength=found + 1)[1:])
         labels[labels > 0] += np.int32(self._count)
         self.numbers[core] = labels
         self._count += found
@@ -125,32 +160,28 @@ class InstanceStitcher:
         core = self.cores[index]
         for axis, (span, length) in enumerate(zip(core, self.shape, strict=True)):
             if span.stop < length:
-                pairs = np.concatenate([self._pairs[-1], *self._touching(core, axis)])
+                found = touching(self.numbers.__getitem__, core, axis, self.shape, self.connectivity)
+                pairs = np.concatenate([self._pairs[-1], *found])
                 # Kept without repetition and as one array: the memory is that of the objects at seams.
                 self._pairs = [np.unique(pairs, axis=0)]
 
     def number(self) -> int:
         """Merge what was joined, drop small objects, number the others, and return how many there are."""
-        pairs, total = self._pairs[-1], self._count + 1
-        links = sparse.coo_matrix((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (total, total))
-        count, root = csgraph.connected_components(links, directed=False)
+        count, root = joined(self._pairs[-1], self._count + 1)
         sizes = np.zeros(count, np.int64)
         np.add.at(sizes, root, np.concatenate(self._sizes))
         first = np.full(count, np.iinfo(np.int64).max)
         np.minimum.at(first, root, np.concatenate(self._first))
         keep = sizes >= max(self.smallest, 1)
-        kept = np.flatnonzero(keep)
-        final = np.zeros(count, np.int32)
-        final[kept[np.argsort(first[kept])]] = np.arange(1, len(kept) + 1)
-        self._final = final[root]
-        return len(kept)
+        self._final = rank_by_first(first, keep)[root]
+        return int(keep.sum())
 
     def grow(self, index: int) -> np.ndarray:
-        """Return the finished labels of one tile, int32, once :meth:`number` was called."""
+        """Return the finished labels of one tile, int32, once :meth:`find` has run."""
         core = self.cores[index]
         if not self.grows:
             return self._seeds(core)
-        window = _extend(core, self.margin, self.shape)
+        window = extend(core, self.margin, self.shape)
         seeds = self._seeds(window)
         # Small numbers in the same order: the growth need not know how many objects there are elsewhere.
         known, local = np.unique(np.append(seeds, 0), return_inverse=True)
@@ -162,28 +193,12 @@ class InstanceStitcher:
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, window, strict=True))
         return np.ascontiguousarray(labels[inner])
 
-    def _seeds(self, window: Window) -> np.ndarray:
-        seeds: np.ndarray = self._final[self.numbers[window]]
-        return seeds
+    def _components(self, window: Window) -> np.ndarray:
+        components: np.ndarray = self._final[self.numbers[window]]
+        return components
 
-    def _touching(self, core: Window, axis: int) -> Iterator[np.ndarray]:
-        """Pairs of numbers on both sides of the upper face along ``axis``, with diagonals as the connectivity has them."""
-        stop, reach = core[axis].stop, int(self.connectivity > 1)
-        wide = _extend(core, [reach] * len(core), self.shape)
-        slab = np.moveaxis(self.numbers[(*wide[:axis], slice(stop - 1, stop + 1), *wide[axis + 1 :])], axis, 0)
-        others = [i for i in range(len(core)) if i != axis]
-        spans = [range(core[i].start - wide[i].start, core[i].stop - wide[i].start) for i in others]
-        for step in itertools.product(*[(-1, 0, 1)] * len(others)):
-            if np.abs(step).sum() >= self.connectivity:
-                continue
-            near, far = [], []
-            for span, shift, length in zip(spans, step, slab.shape[1:], strict=True):
-                low, high = max(span.start, -shift), min(span.stop, length - shift)
-                near.append(slice(low, high))
-                far.append(slice(low + shift, high + shift))
-            a, b = slab[(0, *near)], slab[(1, *far)]
-            both = (a > 0) & (b > 0)
-            yield np.unique(np.stack([a[both], b[both]], 1), axis=0)
+    def _seeds(self, window: Window) -> np.ndarray:
+        return self._components(window) if self.parts is None else self.parts.seeds(window)
 
 
 def instances_by_tiles(
@@ -208,16 +223,8 @@ def instances_by_tiles(
     spans = [[slice(i, min(i + t, n)) for i in range(0, n, t)] for n, t in zip(foreground.shape, edges, strict=True)]
     cores = list(itertools.product(*spans))
     stitcher = InstanceStitcher(foreground, border, np.zeros(foreground.shape, np.int32), cores, threshold, **options)
-    for run in (stitcher.label, stitcher.join):
-        for index in range(len(cores)):
-            run(index)
-    stitcher.number()
+    stitcher.find(lambda _: range(len(cores)))
     result = np.zeros(foreground.shape, np.int32)
     for index, core in enumerate(cores):
         result[core] = stitcher.grow(index)
     return result
-
-
-def _extend(core: Window, margin: Sequence[int], shape: Sequence[int]) -> Window:
-    spans = zip(core, margin, shape, strict=True)
-    return tuple(slice(max(0, span.start - m), min(n, span.stop + m)) for span, m, n in spans)

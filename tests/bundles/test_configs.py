@@ -15,6 +15,7 @@ from monai.utils import optional_import
 
 import monai_denoiseg
 from monai_denoiseg.constants import CLASSES
+from monai_denoiseg.transforms import label_rule
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 BUNDLE = BUNDLES / "denoiseg_2d"
@@ -82,9 +83,20 @@ def test_every_key_is_used(name: str) -> None:
 def test_shared_settings_agree_with_the_training(name: str) -> None:
     """Instances must be cut out as they were when the threshold was chosen."""
     train, other = load("train"), load(name)
-    assert {key: other[key] for key in ("min_size", "instance_rule", "fill_holes", "tta", "depth", "features")} == {
-        key: train[key] for key in ("min_size", "instance_rule", "fill_holes", "tta", "depth", "features")
-    }
+    shared = ("min_size", "instance_rule", "split_neck", "fill_holes", "tta", "depth", "features")
+    assert {key: other[key] for key in shared} == {key: train[key] for key in shared}
+
+
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
+@pytest.mark.parametrize("name", ["train", "inference", "evaluate"])
+def test_split_neck_reaches_the_rule(name: str, bundle: str) -> None:
+    config = json.loads((BUNDLES / bundle / "configs" / f"{name}.json").read_text("utf-8"))
+    rules = [v for v in walk(config) if isinstance(v, dict) and v.get("_target_") == "monai_denoiseg.transforms.label_rule"]
+    assert [rule["split_neck"] for rule in rules] == ["@split_neck"]
+    assert config["split_neck"] == load("train")["split_neck"] > 0
+    options = {k: v for k, v in rules[0].items() if k not in ("_target_", "classes", "rays", "overlap")}
+    chosen = {key: config.get(value[1:]) if str(value).startswith("@") else value for key, value in options.items()}
+    assert label_rule(**{**chosen, "threshold": 0.5}).options["split_neck"] == config["split_neck"]
 
 
 @pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
@@ -129,14 +141,50 @@ def test_the_overlay_replaces_only_what_is_there() -> None:
 @pytest.mark.parametrize(("given", "spatial_dims", "meant"), [(48, 2, (48, 48)), ([32, 48], 2, (32, 48)), (16, 3, (16, 16, 16))])
 def test_patch_size_may_be_one_number(given: int | list[int], spatial_dims: int, meant: tuple[int, ...]) -> None:
     parser = ConfigParser(load("train") | {"patch_size": given, "spatial_dims": spatial_dims})
-    assert parser.get_parsed_content("train#collate").patch_size == meant
+    assert parser.get_parsed_content("train#collate#patch_size") == meant
 
 
 def test_patch_size_of_the_wrong_length_is_said() -> None:
     parser = ConfigParser(load("train") | {"patch_size": [64]})
     with pytest.raises(RuntimeError) as caught:
-        parser.get_parsed_content("train#collate")
+        parser.get_parsed_content("train#collate#patch_size")
     assert "`patch_size` needs one value or 2 values" in str(monai_denoiseg.engines.first_cause(caught.value))
+
+
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
+@pytest.mark.parametrize(
+    ("settings", "scaled", "borders"),
+    [
+        ({}, True, True),
+        ({"head": "stardist"}, True, False),
+        ({"classes": ["background", "liver"]}, True, False),
+        ({"zoom": 1}, False, False),
+        ({"alpha": 0.0}, False, False),
+        ({"alpha": 1.0}, False, False),
+        ({"denoises": False}, False, False),
+        ({"target": "clean"}, False, False),
+        ({"head": "none"}, False, False),
+    ],
+)
+def test_which_settings_scale_labelled_crops(bundle: str, settings: dict[str, Any], scaled: bool, borders: bool) -> None:
+    config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
+    parser = ConfigParser(config | settings)
+    assert parser.get_parsed_content("rescaled#zoom") == (2.0 if scaled else 1.0)
+    target = parser.get_parsed_content("relabel")
+    assert (target is not None) == borders
+    steps = config["train"]["preprocessing"]["transforms"]
+    (copies,) = (i for i, step in enumerate(steps) if isinstance(step, dict) and step["_target_"] == "CopyItemsd")
+    disabled = parser.get_parsed_content(f"train#preprocessing#transforms#{copies}#_disabled_")
+    assert disabled != borders, "a second copy of the labels only where borders are drawn anew"
+
+
+@pytest.mark.parametrize(("bundle", "number"), [("denoiseg_2d", 64), ("denoiseg_3d", 8)])
+def test_denoising_for_scaled_crops_costs_little(bundle: str, number: int) -> None:
+    """A denoised window has up to ``zoom`` times the edge of a crop."""
+    config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
+    assert ConfigParser(config).get_parsed_content("rescaled#n_sources") == number
+    crops = config["batch_size"] * config["steps_per_epoch"]
+    assert number * config["zoom"] ** config["spatial_dims"] < crops / 3
 
 
 # Everything else is the same in the two bundles: keys, wiring, handlers, other defaults.

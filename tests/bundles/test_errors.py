@@ -102,6 +102,10 @@ def test_bad_folders(folder: Path, harm: Callable[[Path], None], words: list[str
         ({"alpha": 1.5}, ["`alpha` must be in [0, 1], got 1.5"]),
         ({"alpha": "much"}, ["`alpha`", "'much'"]),
         ({"labelled_fraction": -1}, ["`labelled_fraction`", "-1"]),
+        ({"zoom": 0.5}, ["`zoom` must be in [1, inf), got 0.5"]),
+        ({"zoom": "big"}, ["`zoom`", "'big'"]),
+        ({"zoom": 0.5, "alpha": 0}, ["`zoom`", "0.5"]),  # also where it has no effect
+        ({"batch_size": "many"}, ["`batch_size`", "'many'"]),
         ({"validation_fraction": 1}, ["`validation_fraction`", "1"]),
         ({"amp": "half"}, ["`amp` must be one of", "'half'"]),
         ({"patch_size": [16, 16, 16]}, ["patch_size"]),

@@ -64,6 +64,7 @@ def test_killed_and_resumed_is_as_if_nothing_had_been(train: Train, dataset: Pat
     assert torch.load(resumed / "models" / "last.pt")["epoch"] == 5
     assert same(weights(whole), weights(resumed))
     assert same(weights(whole, "model"), weights(resumed, "model"))
+    assert not same(weights(whole), weights(train("plain", **options, zoom=1))), "crops were scaled, before the stop and after"
     assert sorted(path.name for path in (resumed / "models").iterdir()) == ["last.pt", "model.pt"]
     for name in ("train_log.csv", "validation_log.csv"):
         assert [[v for k, v in row.items() if k != "seconds"] for row in rows(resumed / name)] == [

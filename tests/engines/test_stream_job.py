@@ -20,6 +20,7 @@ from stream_helpers import Killed, in_memory, level, network, picture, predictor
 from monai_denoiseg.data import sinks
 from monai_denoiseg.engines import stream_job
 from monai_denoiseg.engines.journal import Journal
+from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.ome.zarr"])
@@ -48,6 +49,24 @@ def test_goes_on_after_an_interruption(
     for kind, target in again.items():
         np.testing.assert_array_equal(read(target, 3), wanted[kind])
     assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize(("step", "count"), [("predict", 5), ("grow", 0), ("grow", 7)])
+def test_splits_are_the_same_after_an_interruption(
+    tmp_path: Path, step: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = picture((1, 5, 30, 28))
+    path = write(tmp_path / "a.tif", data[0], "ZYX")
+    net = network()
+    find = ProbabilitiesToInstances(level(net, data), min_size=3, split_neck=0.9)
+    options = {"tile": (4, 8, 16), "instances": find, "overlap": 5, "threshold": find.threshold}
+    wanted = read(predictor(net, tmp_path / "once", **options)(path)["instances"], 3)
+    plain = {**options, "instances": ProbabilitiesToInstances(find.threshold, min_size=3)}
+    assert wanted.max() > read(predictor(net, tmp_path / "plain", **plain)(path)["instances"], 3).max()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        stop_after(patch, step, count)
+        predictor(net, tmp_path, **options)(path)
+    np.testing.assert_array_equal(read(predictor(net, tmp_path, **options)(path)["instances"], 3), wanted)
 
 
 def test_killed_while_the_outputs_get_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +98,7 @@ def test_killed_while_the_outputs_get_their_names(tmp_path: Path, monkeypatch: p
         ({"tta": True}, "tta was False, is True"),
         ({"overlap": 3}, r"overlap was \[64, 64\], is \[3, 3\]"),
         ({"threshold": 0.4}, "threshold was 0.35, is 0.4"),
+        ({"instances": ProbabilitiesToInstances(0.35, split_neck=0.7)}, "split_neck was 0.0, is 0.7"),
         ({"output_format": "ome-zarr"}, "output_format was 'auto', is 'ome-zarr'"),
         ({"weights": True}, "weights was"),
         ({"source": True}, "source_changed was"),
@@ -194,7 +214,8 @@ def test_full_disk_is_said_before_anything_is_computed(tmp_path: Path, monkeypat
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_progress_covers_the_whole_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("split_neck", [0.0, 0.7])
+def test_progress_covers_the_whole_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split_neck: float) -> None:
     bars = []
 
     class Bar(stream_job.tqdm):  # type: ignore[misc]
@@ -205,9 +226,10 @@ def test_progress_covers_the_whole_work(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(stream_job, "tqdm", Bar)
     path = write(tmp_path / "a.tif", picture((2, 20, 18)), "TYX")
     net = network(2, normalisation="image")
+    find = ProbabilitiesToInstances(0.35, split_neck=split_neck)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         stop_after(patch, "grow", 10)
-        predictor(net, tmp_path, 8)(path)
-    predictor(net, tmp_path, 8)(path)
+        predictor(net, tmp_path, 8, instances=find)(path)
+    predictor(net, tmp_path, 8, instances=find)(path)
     assert bars[1].n == pytest.approx(bars[1].total)
     assert bars[0].n < bars[0].total

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from skimage.segmentation import find_boundaries
 
 from monai_denoiseg.transforms import BorderLabel, BorderLabeld, border_classes
 
@@ -39,6 +40,18 @@ def blocks(shape: tuple[int, ...], seed: int, n: int = 5) -> np.ndarray:
 def test_paper_rule(shape: tuple[int, ...], seed: int) -> None:
     label = blocks(shape, seed)
     np.testing.assert_array_equal(border_classes(label), slow_classes(label))
+
+
+@pytest.mark.parametrize("shape", [(31, 40), (8, 17, 20), (1, 30), (30, 1), (1, 1), (0, 5), (9,)])
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_outer_boundary_is_that_of_scikit_image(shape: tuple[int, ...], n: int) -> None:
+    rng = np.random.default_rng(n)
+    label = rng.integers(0, n + 1, [-(-size // 3) for size in shape]).astype(np.int64)
+    for axis, size in enumerate(shape):
+        label = label.repeat(3, axis).take(range(size), axis)
+    label[label == 1] = np.iinfo(np.int32).max - 1  # the largest number an object may have
+    wanted = find_boundaries(label.astype(np.int32), connectivity=1, mode="outer")
+    np.testing.assert_array_equal(border_classes(label) == 2, wanted)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64, np.float32])

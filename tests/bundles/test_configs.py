@@ -169,7 +169,7 @@ def test_patch_size_of_the_wrong_length_is_said() -> None:
 def test_which_settings_scale_labelled_crops(bundle: str, settings: dict[str, Any], scaled: bool, borders: bool) -> None:
     config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
     parser = ConfigParser(config | settings)
-    assert parser.get_parsed_content("rescaled#zoom") == (2.0 if scaled else 1.0)
+    assert parser.get_parsed_content("train#handlers#0#zoom") == (2.0 if scaled else 1.0)
     target = parser.get_parsed_content("relabel")
     assert (target is not None) == borders
     steps = config["train"]["preprocessing"]["transforms"]
@@ -182,7 +182,7 @@ def test_which_settings_scale_labelled_crops(bundle: str, settings: dict[str, An
 def test_denoising_for_scaled_crops_costs_little(bundle: str, number: int) -> None:
     """A denoised window has up to ``zoom`` times the edge of a crop."""
     config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
-    assert ConfigParser(config).get_parsed_content("rescaled#n_sources") == number
+    assert ConfigParser(config).get_parsed_content("train#handlers#0#n_sources") == number
     crops = config["batch_size"] * config["steps_per_epoch"]
     assert number * config["zoom"] ** config["spatial_dims"] < crops / 3
 

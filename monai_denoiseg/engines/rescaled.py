@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..checks import check_int, check_range
 from ..data.batches import AnnotatedVoxels, has_annotation
 from ..transforms import RescaledCrop
+from ..transforms.rescale import window_at
 from .inferer import DenoiSegInferer
 from .precision import Precision
 
@@ -156,7 +157,7 @@ class RescaledLabels:
         """First voxel of a random window with annotated voxels; None if the label has none."""
         shape = label.shape[1:]
         start = _anywhere(shape, size)
-        if has_annotation(label[:1][_window(start, size)]):
+        if has_annotation(label[:1][window_at(start, size)]):
             return start
         voxel = self.annotated.draw(label)
         return None if voxel is None else _around(voxel, shape, size)
@@ -175,7 +176,7 @@ class RescaledLabels:
         start = self._place(label, edges)
         if start is None:
             return None
-        window = _window(start, edges)
+        window = window_at(start, edges)
         # Copies: a view would keep a whole volume in memory that is not in the cache, or send it to every loading process.
         source = {"image": image[window].clone(), self.label_key: label[window].clone()}
         source["denoised"] = self._denoise(source["image"], item.get("intensity"))
@@ -198,10 +199,6 @@ def _around(voxel: Sequence[int], shape: Sequence[int], size: Sequence[int]) -> 
     """First voxel of a random one of the windows that hold the voxel."""
     ranges = [(max(0, at - edge + 1), min(at, n - edge)) for at, n, edge in zip(voxel, shape, size, strict=True)]
     return tuple(low + int(torch.randint(high - low + 1, ())) for low, high in ranges)
-
-
-def _window(start: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
-    return (slice(None), *(slice(first, first + n) for first, n in zip(start, size, strict=True)))
 
 
 def _plain(tensor: Any) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
 
-__all__ = ["RescaledCrop"]
+__all__ = ["RescaledCrop", "window_at"]
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -60,9 +60,9 @@ class RescaledCrop:
         Returns:
             The item with ``image`` and ``label`` of the size of the patch, without ``denoised`` and ``instances``.
         """
-        window = _window(start, size)
+        window = window_at(start, size)
         patch = {key: value for key, value in item.items() if key not in ("denoised", "instances")}
-        patch["image"] = self._image(item["image"], item["denoised"], window, _window(noise_start, self.patch_size))
+        patch["image"] = self._image(item["image"], item["denoised"], window, window_at(noise_start, self.patch_size))
         if self.target is None:
             patch["label"] = self._scaled(item["label"][window], size)
         else:
@@ -98,5 +98,10 @@ class RescaledCrop:
         return nearest
 
 
-def _window(start: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
+def window_at(start: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
+    """Slices of all channels of a window: first voxel and size along each axis.
+
+    >>> window_at((2,), (3,))
+    (slice(None, None, None), slice(2, 5, None))
+    """
     return (slice(None), *(slice(first, first + n) for first, n in zip(start, size, strict=True)))

@@ -178,6 +178,12 @@ def test_which_settings_scale_labelled_crops(bundle: str, settings: dict[str, An
     assert disabled != borders, "a second copy of the labels only where borders are drawn anew"
 
 
+@pytest.mark.parametrize("path", sorted(BUNDLES.glob("*/configs/*.json")), ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_no_entry_of_a_list_is_meant_by_its_place(path: Path) -> None:
+    """MONAI Label puts a handler of its own before those of the training."""
+    assert not re.search(r"@[\w#]*#\d", path.read_text("utf-8"))
+
+
 @pytest.mark.parametrize(("bundle", "number"), [("denoiseg_2d", 64), ("denoiseg_3d", 8)])
 def test_denoising_for_scaled_crops_costs_little(bundle: str, number: int) -> None:
     """A denoised window has up to ``zoom`` times the edge of a crop."""

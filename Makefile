@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 LABEL_VENV := .venv-label
 LABEL_STAMP := $(LABEL_VENV)/.installed
 DEMO := demo
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint bench label-env test-label
@@ -27,7 +28,7 @@ demo: $(STAMP)  ## simulate, train, infer, evaluate and write a report (minutes 
 	$(BIN)/python -m monai_denoiseg.cli demo --output $(DEMO)
 
 test: $(STAMP)  ## run the tests and the docstring examples (DENOISEG_DATA=folder adds those on real images)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
 
 label-env: $(LABEL_STAMP)  ## create .venv-label with a MONAI Label server (Python 3.11, no CUDA packages)
 

@@ -43,6 +43,7 @@ class Candidate(NamedTuple):
 
 RESCALED = Recipe(rescale_zoom=2.0)
 EARLIER = replace(RESCALED, rescale_start=0.15)  # what was tried on top of `rescaled` began a twentieth earlier
+FINER = replace(RESCALED, mask_fraction=1 / 16)
 CANDIDATES = {
     "base": Candidate(Recipe(), None),
     "class_weight_2": Candidate(Recipe(border_weight=2.0)),
@@ -54,7 +55,9 @@ CANDIDATES = {
     "rescaled_wide": Candidate(Recipe(rescale_zoom=3.0, rescale_gain=3.0, rescale_start=0.15, denoise_labelled=False)),
     "mean_teacher": Candidate(replace(EARLIER, rescale_gain=1.5, denoise_labelled=False, mean_teacher=1.0), "rescaled"),
     "mask_fraction_0.03": Candidate(replace(EARLIER, mask_fraction=0.03), "rescaled"),
-    "mask_fraction_0.06": Candidate(replace(EARLIER, mask_fraction=0.06), "rescaled"),
+    "mask_fraction_0.06": Candidate(replace(EARLIER, mask_fraction=0.06), "rescaled", kept=True),
+    "learning_rate_0.002": Candidate(replace(FINER, learning_rate=2e-3), "mask_fraction_0.06", kept=True),
+    "learning_rate_0.004": Candidate(replace(FINER, learning_rate=4e-3), "mask_fraction_0.06"),
     "depth_4": Candidate(replace(EARLIER, depth=4), "rescaled"),
     "noise_unit": Candidate(replace(EARLIER, denoising_unit="noise"), "rescaled"),
     "features_32": Candidate(replace(EARLIER, features=32), "rescaled"),

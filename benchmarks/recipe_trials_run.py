@@ -22,7 +22,7 @@ from monai_denoiseg.metrics import average_precision, psnr, seg_score
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.transforms import BlindSpot, BorderLabel, instances_from_foreground
 
-SIGMA, LABELS, ALPHA, RATE, MIN_SIZE = 20.0, 10, 0.5, 1e-3, 15
+SIGMA, LABELS, ALPHA, MIN_SIZE = 20.0, 10, 0.5, 15
 THRESHOLDS = (0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96)
 REFRESH = 100  # steps between two denoisings of the labelled patches
 AT_ONCE = 50  # patches denoised together
@@ -61,6 +61,8 @@ class Recipe:
     batch: int = 16
     """Crops in a step, half of them labelled."""
     steps: int = 1000
+    learning_rate: float = 1e-3
+    """Of Adam at the first step; it falls to a fiftieth along a cosine."""
 
     def __post_init__(self) -> None:
         check_option("normalisation", self.normalisation, ("dataset", "image"))
@@ -149,8 +151,9 @@ class Training:
         self.spot, self.error = BlindSpot(recipe.mask_fraction), BlindSpotLoss("mean")
         self.entropy = PartialCrossEntropyLoss(weights, "labelled")
         self.log_weights = torch.tensor(weights).log().reshape(1, 3, 1, 1)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=0)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.steps, RATE / 50)
+        rate = recipe.learning_rate
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=rate, weight_decay=0)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.steps, rate / 50)
         self.averaged = copy.deepcopy(self.network).eval() if recipe.mean_teacher else None
         self.denoised: Tensor | None = None
         self.n_labelled = max(1, round(recipe.batch / 2))

@@ -198,6 +198,8 @@ MAY_DIFFER = {
     "spatial_dims",
     "patch_size",
     "batch_size",
+    "learning_rate",
+    "mask_fraction",
     "mask_radius",
     "min_size",
     "normalisation",

@@ -78,7 +78,8 @@ def test_candidates_are_complete(trials: ModuleType) -> None:
             ),
         ]
     )
-    assert [name for name, candidate in trials.CANDIDATES.items() if candidate.kept] == ["rescaled", "mask_fraction_0.06", "learning_rate_0.002"]
+    kept = [name for name, candidate in trials.CANDIDATES.items() if candidate.kept]
+    assert kept == ["rescaled", "mask_fraction_0.06", "learning_rate_0.002"]
     recipes = [candidate.recipe for candidate in trials.CANDIDATES.values()]
     assert len(set(recipes)) == len(recipes), "two names for one recipe"
 

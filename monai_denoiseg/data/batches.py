@@ -117,7 +117,7 @@ class AnnotatedVoxels:
         """Return the spatial indices of a random annotated voxel of ``(C, [D,] H, W)``, or None if there is none."""
         known = self._places.get(id(label))
         if known is None or known[0]() is not label:
-            places = torch.nonzero(_plain(label)[:1] != IGNORE)[:, 1:]  # the first channel tells
+            places = torch.nonzero(plain(label)[:1] != IGNORE)[:, 1:]  # the first channel tells
             known = weakref.ref(label), places[:: len(places) // _REMEMBERED + 1].clone()
             self._places = {key: value for key, value in self._places.items() if value[0]() is not None}
             self._places[id(label)] = known
@@ -203,14 +203,14 @@ class PatchCollate:
         window = self._window(place, room)
         if self.tries and item.get("labelled", True):
             labels = [item[key] for key in self.label_keys if key in item and item[key].shape[1:] == shape]
-            if labels and not any(has_annotation(_plain(label)[window]) for label in labels):
+            if labels and not any(has_annotation(plain(label)[window]) for label in labels):
                 window = self._search(labels, room, window)
         too_small = min(room) < 0
         patch: dict[str, Any] = {}
         for key in self.keys:
             is_label = key in self.label_keys
             if key in item:
-                whole = _plain(item[key])
+                whole = plain(item[key])
                 if whole.shape[1:] != shape:
                     raise ValueError(f"{key!r} has shape {tuple(whole.shape)}, but the image of its item {tuple(image.shape)}")
                 patch[key] = self._pad(whole[window], whole, is_label) if too_small else whole[window]
@@ -231,22 +231,14 @@ class PatchCollate:
             return window
         for place in torch.rand(self.tries, len(room)).tolist():
             other = self._window(place, room)
-            if any(has_annotation(_plain(label)[other]) for label in labels):
+            if any(has_annotation(plain(label)[other]) for label in labels):
                 return other
         for label in labels:
             voxel = self.annotated.draw(label)
             if voxel is not None:
-                return self._around(voxel, room)
+                starts = around(voxel, [free + size for free, size in zip(room, self.patch_size, strict=True)], self.patch_size)
+                return (slice(None), *(slice(start, start + size) for start, size in zip(starts, self.patch_size, strict=True)))
         return window
-
-    def _around(self, voxel: list[int], room: list[int]) -> tuple[slice, ...]:
-        """A random one of the places that hold the voxel."""
-        window = [slice(None)]
-        for at, wanted, free, chance in zip(voxel, self.patch_size, room, torch.rand(len(room)).tolist(), strict=True):
-            low, high = max(0, at - wanted + 1), min(at, max(free, 0))
-            start = low + int(chance * (high - low + 1))
-            window.append(slice(start, start + wanted))
-        return tuple(window)
 
     def _pad(self, patch: torch.Tensor, whole: torch.Tensor, is_label: bool) -> torch.Tensor:
         padded = patch.new_full((patch.shape[0], *self.patch_size), IGNORE)
@@ -259,8 +251,19 @@ class PatchCollate:
         return padded
 
 
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    # Tensors with metadata are about ten times slower to slice.
+def around(voxel: Sequence[int], shape: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
+    """First voxel of a random one of the windows that hold a voxel; an axis shorter than the window begins at 0.
+
+    >>> around([1, 9], (2, 10), (4, 10))
+    (0, 0)
+    """
+    chances = torch.rand(len(voxel)).tolist()
+    ranges = [(max(0, at - edge + 1), min(at, max(n - edge, 0))) for at, n, edge in zip(voxel, shape, size, strict=True)]
+    return tuple(low + int(chance * (high - low + 1)) for (low, high), chance in zip(ranges, chances, strict=True))
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor without MONAI's metadata, with which slicing takes about ten times as long."""
     return tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
 
 

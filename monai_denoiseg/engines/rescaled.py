@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from ..checks import check_int, check_range
-from ..data.batches import AnnotatedVoxels, has_annotation
+from ..data.batches import AnnotatedVoxels, around, has_annotation, plain
 from ..transforms import RescaledCrop
 from ..transforms.rescale import window_at
 from .inferer import DenoiSegInferer
@@ -160,7 +160,7 @@ class RescaledLabels:
         if has_annotation(label[:1][window_at(start, size)]):
             return start
         voxel = self.annotated.draw(label)
-        return None if voxel is None else _around(voxel, shape, size)
+        return None if voxel is None else around(voxel, shape, size)
 
     def _source(self, number: int) -> dict[str, Any] | None:
         """A denoised window of an item, large enough for the smallest scale; None for an image smaller than a patch."""
@@ -169,7 +169,7 @@ class RescaledLabels:
             raise KeyError(
                 f"{self.label_key!r} is missing in labelled item {number}: copy 'label' there before its classes are made"
             )
-        image, label = (_plain(item[key]) for key in ("image", self.label_key))
+        image, label = (plain(torch.as_tensor(item[key])) for key in ("image", self.label_key))
         if self._too_small(image):
             return None
         edges = [min(n, math.ceil(edge * self.zoom)) for n, edge in zip(image.shape[1:], self.patch_size, strict=True)]
@@ -193,14 +193,3 @@ class RescaledLabels:
 def _anywhere(shape: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
     """First voxel of a random window of this size."""
     return tuple(int(torch.randint(n - edge + 1, ())) for n, edge in zip(shape, size, strict=True))
-
-
-def _around(voxel: Sequence[int], shape: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
-    """First voxel of a random one of the windows that hold the voxel."""
-    ranges = [(max(0, at - edge + 1), min(at, n - edge)) for at, n, edge in zip(voxel, shape, size, strict=True)]
-    return tuple(low + int(torch.randint(high - low + 1, ())) for low, high in ranges)
-
-
-def _plain(tensor: Any) -> Tensor:
-    tensor = torch.as_tensor(tensor)
-    return tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor  # type: ignore[no-any-return]

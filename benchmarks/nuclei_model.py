@@ -22,6 +22,7 @@ from monai_denoiseg.workflow import bundle_folder
 
 NOISE = (0.0, 10.0, 20.0, 40.0)
 """Standard deviations in grey levels."""
+SETTINGS = {"features": 32, "mask_fraction": 1 / 16, "normalisation": "image", "binary_labels": "keep"}
 EVERY = 8
 KEPT = ("ap", "seg", "psnr", "psnr_input", "precision", "recall", "n_images")
 
@@ -58,8 +59,8 @@ def main() -> None:
     if not (args.data / "dev-train" / "images").is_dir():
         parser.error(f"--data {args.data}: no folder dev-train/images in it")
     root, run = prepare(args.data, args.work), args.work / f"run_s{args.seed}"
-    settings = {"seed": args.seed, "max_epochs": args.max_epochs, "normalisation": "image"}
-    settings |= {"binary_labels": "keep", **dict(pair.split("=", 1) for pair in args.set)}
+    settings = {"seed": args.seed, "max_epochs": args.max_epochs, **SETTINGS}
+    settings |= dict(pair.split("=", 1) for pair in args.set)
     place = {"dataset_dir": root / "train", "validation_dir": root / "validation", "output_dir": run, "ckpt_dir": run / "models"}
     shutil.rmtree(run, ignore_errors=True)
     run_bundle("train", run / "log.txt", **place, **settings)

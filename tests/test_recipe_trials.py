@@ -62,24 +62,11 @@ def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_candidates_are_complete(trials: ModuleType) -> None:
-    assert sorted(trials.CANDIDATES) == sorted(
-        [
-            *("base", "class_weight_2", "gain_4", "image_normalisation", "zoom_plain", "rescaled", "rescaled_gain_only"),
-            *(
-                "rescaled_wide",
-                "mean_teacher",
-                "mask_fraction_0.03",
-                "mask_fraction_0.06",
-                "learning_rate_0.002",
-                "learning_rate_0.004",
-                "depth_4",
-                "noise_unit",
-                "features_32",
-            ),
-        ]
-    )
+    names = """base class_weight_2 gain_4 image_normalisation zoom_plain rescaled rescaled_gain_only rescaled_wide mean_teacher
+        mask_fraction_0.03 mask_fraction_0.06 learning_rate_0.002 learning_rate_0.004 depth_4 noise_unit features_32"""
+    assert list(trials.CANDIDATES) == names.split()
     kept = [name for name, candidate in trials.CANDIDATES.items() if candidate.kept]
-    assert kept == ["rescaled", "mask_fraction_0.06", "learning_rate_0.002"]
+    assert kept == ["rescaled"]
     recipes = [candidate.recipe for candidate in trials.CANDIDATES.values()]
     assert len(set(recipes)) == len(recipes), "two names for one recipe"
 

@@ -290,3 +290,10 @@ def test_wrong_words(
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
+
+
+def test_the_page_tells_the_runs_at_full_length() -> None:
+    text = (ROOT / "docs" / "recipe.md").read_text("utf-8")
+    for run in json.loads(RECORD.read_text("utf-8"))["full_length"]["runs"]:
+        found = " \\| ".join(f"{run['test'][key]:.{digits}f}" for key, digits in (("ap", 3), ("seg", 3), ("psnr", 2)))
+        assert re.search(rf"\| {run['seed']} \| {max(row['ap'] for row in run['validation']):.3f} \| [^|]+ \| {found} \|", text)

@@ -53,10 +53,10 @@ class FilePredictor(Evaluator):
         >>> from monai_denoiseg.networks import DenoiSegNet
         >>> items = [{"image": torch.rand(1, 8, 8)}, {"image": torch.rand(3, 8, 8)}]
         >>> predictor = FilePredictor("cpu", items, DenoiSegNet(2, depth=1, features=4), DenoiSegInferer(), lambda item: item)
-        >>> predictor.run()
+        >>> predictor.run()  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        RuntimeError: 1 of 2 files failed: item 1: the network takes (batch, 1 channel(s), 2 spatial axes), got shape [1, 3, 8, 8]
+        RuntimeError: 1 of 2 files failed: item 1: the network takes ...
     """
 
     def __init__(

@@ -225,9 +225,12 @@ class DenoiSegNet(nn.Module):
             ValueError: when the number of axes or channels does not fit.
         """
         if image.dim() != self.spatial_dims + 2 or image.shape[1] != self.in_channels:
+            way_out = ""
+            if image.dim() == self.spatial_dims + 2:
+                way_out = f": give images of {self.in_channels} channel(s), or train with --in_channels {image.shape[1]}"
             raise ValueError(
                 f"the network takes (batch, {self.in_channels} channel(s), {self.spatial_dims} spatial axes), "
-                f"got shape {list(image.shape)}"
+                f"got shape {list(image.shape)}" + way_out
             )
         if intensity is None or not bool(self.image_mode):
             intensity = self.intensity(image)

@@ -60,6 +60,30 @@ def protocol_of(result: Result) -> str:
     return result["settings"].get("protocol") or PAPER
 
 
+def commands(results: Sequence[Result]) -> list[str]:
+    """The command lines that make these runs from nothing, one for each protocol, noise level and number of labels.
+
+    Runs come into a folder by several commands; that of the last says little.
+    """
+    cells: dict[tuple[Any, ...], dict[str, list[Result]]] = {}
+    for result in results:
+        place = protocol_of(result), *_place(result)[:2], result["settings"]["epochs"]
+        cells.setdefault(place, {}).setdefault(result["settings"]["method"], []).append(result)
+    lines = []
+    for (protocol, noise, labels, epochs), methods in sorted(cells.items(), key=lambda cell: [str(part) for part in cell[0]]):
+        level = "none" if noise is None else f"{noise:g}"
+        alike: dict[str, list[str]] = {}
+        for method, runs in methods.items():
+            alike.setdefault(" ".join(map(str, sorted(run["settings"]["seed"] for run in runs))), []).append(method)
+        for seeds, names in alike.items():
+            pairs = [f"{name}:{key}={value}" for name in names for key, value in methods[name][0]["settings"]["set"].items()]
+            line = f"python benchmarks/fewshot_dsb2018.py --data FOLDER --protocol {protocol} --noise {level} --labels {labels}"
+            line += f" --seeds {seeds} --methods {' '.join(names)}"
+            line += "" if epochs is None else f" --epochs {epochs}"  # a method without training has none
+            lines.append(line + (f" --set {' '.join(pairs)}" if pairs else ""))
+    return lines
+
+
 def _place(result: Result) -> tuple[Any, Any, Any]:
     settings = result["settings"]
     return settings["noise"], settings["labels"], settings["method"]

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from common import record
 from compare import carry_out, finished, without_folders
-from compare_fewshot import write_results
+from compare_fewshot import commands, write_results
 from compare_options import METHODS, add_run_options
 from dsb2018 import PAPER, PROTOCOLS
 
@@ -53,7 +53,8 @@ def write_all(args: argparse.Namespace) -> None:
     print(text)
     print("written:", args.output / "table.md", args.output / "table.csv", plot or "")
     if args.record:
-        print("recorded in", record(f"{TITLE}_{args.record}", {"runs": without_folders(results), "table": rows}))
+        found = {"made_by": commands(results), "runs": without_folders(results), "table": rows}
+        print("recorded in", record(f"{TITLE}_{args.record}", found))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -29,9 +27,7 @@ def data_dir() -> Path:
 
 @pytest.fixture(autouse=True)
 def same_random_numbers() -> None:
-    """What passes once passes always: also the tests that draw from a global generator see the same numbers in each run."""
-    random.seed(0)
-    np.random.seed(0)
+    """What passes once passes always: tests that draw from PyTorch's global generator see the same numbers in each run."""
     torch.manual_seed(0)
 
 

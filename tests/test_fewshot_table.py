@@ -30,6 +30,7 @@ from published import Published, published  # noqa: E402
 def result(method: str, labels: Any, seed: int, ap: float | None, protocol: str = "paper", noise: float = 20.0) -> dict[str, Any]:
     """A result file's content."""
     settings = {"method": method, "noise": noise, "labels": labels, "seed": seed, "protocol": protocol, "data": "/secret/place"}
+    settings |= {"epochs": 40, "set": {}}
     train = {"cpu_seconds": 90.0 + 60 * seed, "data": {"train_labelled": 8, "validation_labelled": 2}}
     scores = {"ap": ap, "seg": None if ap is None else ap - 0.1, "psnr": 30.0 + seed}
     return {"settings": settings, "scores": scores, "train": train, "first_stage": None, "evaluation_seconds": 7.0}
@@ -186,3 +187,30 @@ def test_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert (tmp_path / "plot.svg").is_file()
     assert fewshot_dsb2018.main(["--table-only", "--output", str(tmp_path / "none")]) == 0
     assert "no finished run" in capsys.readouterr().err
+
+
+def test_commands_that_make_the_runs() -> None:
+    def run(method: str, seed: int, noise: float | None, labels: Any, **keys: Any) -> dict[str, Any]:
+        made = result(method, labels, seed, 0.5)
+        made["settings"] |= {"noise": noise, "set": keys}
+        return made
+
+    runs = [run("denoiseg", 1, 20.0, 10), run("denoiseg", 0, 20.0, 10), run("sequential", 0, 20.0, 10, depth="2")]
+    runs += [run("sequential", 1, 20.0, 10, depth="2"), run("denoiseg_alpha0", 2, 20.0, 10), run("denoiseg", 0, None, "all")]
+    start = "python benchmarks/fewshot_dsb2018.py --data FOLDER --protocol paper"
+    assert compare_fewshot.commands(runs) == [
+        f"{start} --noise 20 --labels 10 --seeds 0 1 --methods denoiseg sequential --epochs 40 --set sequential:depth=2",
+        f"{start} --noise 20 --labels 10 --seeds 2 --methods denoiseg_alpha0 --epochs 40",
+        f"{start} --noise none --labels all --seeds 0 --methods denoiseg --epochs 40",
+    ]
+    options = fewshot_dsb2018.parser()
+    made = [
+        (args.protocol, noise, labels, seed, method)
+        for args in (options.parse_args(line.split()[2:]) for line in compare_fewshot.commands(runs))
+        for noise in args.noise
+        for labels in args.labels
+        for seed in args.seeds
+        for method in args.methods
+    ]
+    keys = ("protocol", "noise", "labels", "seed", "method")
+    assert sorted(made, key=str) == sorted((tuple(one["settings"][key] for key in keys) for one in runs), key=str)

@@ -36,6 +36,50 @@ def test_overhead(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "overhead_2d.json").read_text())["machine"]["versions"]["torch"]
 
 
+PEER = """
+import sys
+sys.stderr.write("1/100 [>....] - loss: 0.3\\r")
+options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+print(f"\\n7 steps, 30.5 crops/s with {options['--threads']} threads (validation included)")
+if options["--seed"] != "3":
+    print(f"threshold 0.35 AP 0.4{options['--seed']} SEG 0.5000 PSNR 34.25")
+"""
+
+
+def test_fewshot_tensorflow(tmp_path: Path) -> None:
+    (peer := tmp_path / "peer.py").write_text(PEER)
+    (tmp_path / "site").mkdir()
+    for name in ("denoiseg", "n2v", "tensorflow_cpu", "keras", "numpy"):
+        (folder := tmp_path / "site" / f"{name}-1.5.dist-info").mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
+    (python := tmp_path / "python").write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path / "site"} exec {sys.executable} -P "$@"\n')
+    python.chmod(0o755)
+    options = ["--data", "here", "--python", str(python), "--peer", str(peer), "--work", str(tmp_path / "work")]
+    command = [
+        sys.executable,
+        str(BENCHMARKS / "fewshot_tensorflow.py"),
+        *options,
+        "--results",
+        str(tmp_path),
+        "--minutes",
+        "0.5",
+    ]
+    for seeds in (["0"], ["0", "2"]):
+        assert subprocess.run([*command, "--seeds", *seeds], capture_output=True, timeout=60).returncode == 0
+        peer.write_text(peer.read_text().replace("0.4{", "0.8{"))  # what is there is not trained again
+    kept = json.loads((tmp_path / "fewshot_tensorflow_n20_l10.json").read_text())
+    assert [run["ap"] for run in kept["runs"]] == [0.40, 0.82]
+    assert kept["runs"][0] | {"ap": 0} == {
+        "seed": 0, "steps": 7, "crops_per_second": 30.5, "threads": 1, "threshold": 0.35, "ap": 0, "seg": 0.5, "psnr": 34.25,
+    }  # fmt: skip
+    assert kept["mean"] == {"ap": 0.61, "seg": 0.5, "psnr": 34.25}
+    assert kept["peer_versions"]["denoiseg"] == "1.5"
+    broken = subprocess.run([*command, "--seeds", "3"], capture_output=True, text=True, timeout=60)
+    assert broken.returncode == 1
+    assert "peer.py failed (0), the end of" in broken.stderr
+    assert "7 steps" in broken.stderr
+
+
 TINY_3D = ["depth=1", "features=4", "steps_per_epoch=1", "max_epochs=1", "patch_size=[8, 16, 16]", "tta=False"]
 
 

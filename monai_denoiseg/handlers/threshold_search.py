@@ -28,8 +28,9 @@ class ThresholdSearch:
     with each overlap of the non-maximum suppression, which is stored as ``network.overlap``.
 
     Both are stored in the network (``network.threshold``, AP first), so they travel in ``model.pt``. Ties go to the higher
-    threshold, as in DenoiSeg. ``state.metrics`` gets ``ap``, ``seg`` (each at its own best threshold) and ``threshold`` (the one
-    for AP); without a labelled image AP and SEG are NaN and the threshold stays as it is.
+    threshold, as in DenoiSeg. ``state.metrics`` gets ``ap``, ``seg`` (each at its own best threshold), ``threshold`` (the one
+    for AP) and ``ap_error``, the standard error of AP from the number n of true objects, as that of a share of n: the few objects
+    of two images say little. Without a labelled image the scores are NaN and the threshold stays as it is.
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` (a distributed wrapper is taken off).
@@ -68,12 +69,17 @@ class ThresholdSearch:
         self.overlaps: list[float] = list(getattr(instances, "overlaps", ()))
         self.levels = [(threshold, overlap) for overlap in self.overlaps or [0.0] for threshold in self.thresholds]
         self._rows: list[Any] = []
+        self._objects: list[int] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator, before a :class:`BestCheckpoint`."""
-        engine.add_event_handler(Events.EPOCH_STARTED, lambda _: self._rows.clear())
+        engine.add_event_handler(Events.EPOCH_STARTED, self._forget)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: e.state.metrics.update(self.choose()))
+
+    def _forget(self) -> None:
+        self._rows.clear()
+        self._objects.clear()
 
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
@@ -96,13 +102,16 @@ class ThresholdSearch:
         else:
             found = [predicted_labels(self.instances, probabilities, threshold, item) for threshold in self.thresholds]
         self._rows.append([[average_precision(truth, labels), seg_score(truth, labels)] for labels in found])
+        self._objects.append(int((truth.unique() > 0).sum()))
 
     def choose(self) -> dict[str, float]:
-        """Store the best thresholds in the network and return ``ap``, ``seg`` and ``threshold``."""
+        """Store the best thresholds in the network and return ``ap``, ``seg``, ``threshold`` and ``ap_error``."""
         # MONAI's cumulative buffers would wait for ever for a rank that saw no labelled image.
         rows = torch.tensor([row for rows in of_all_processes(self._rows) for row in rows])
+        objects = sum(n for counts in of_all_processes(self._objects) for n in counts)
         if not bool(torch.isfinite(rows).any()):
-            return {"ap": float("nan"), "seg": float("nan"), "threshold": float(self.network.threshold[0])}
+            nan = float("nan")
+            return {"ap": nan, "seg": nan, "threshold": float(self.network.threshold[0]), "ap_error": nan}
         means = rows.nanmean(0)
         # argmax takes the first of equals: turned around, that is the highest threshold.
         best = len(self.levels) - 1 - means.flip(0).argmax(0)
@@ -110,4 +119,7 @@ class ThresholdSearch:
         self.network.threshold.copy_(torch.tensor([threshold for threshold, _ in chosen]))
         if self.overlaps:
             self.network.overlap.copy_(torch.tensor([overlap for _, overlap in chosen]))
-        return {"ap": float(means[best[0], 0]), "seg": float(means[best[1], 1]), "threshold": chosen[0][0]}
+        ap, n = float(means[best[0], 0]), objects + 2
+        share = (ap * objects + 1) / n  # Laplace's rule of succession: five of five found is no certainty either
+        error = (share * (1 - share) / n) ** 0.5
+        return {"ap": ap, "seg": float(means[best[1], 1]), "threshold": chosen[0][0], "ap_error": error}

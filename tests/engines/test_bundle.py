@@ -99,7 +99,7 @@ def test_calibrate_takes_the_best_network_and_stores_its_thresholds(tmp_path: Pa
         "cpu", [batch], last, DenoiSegInferer(tta=True), BlindSpotBatch(BlindSpot()), val_handlers=[search]
     )
     metrics = calibrate(last, tmp_path / "model.pt", evaluator)
-    assert set(metrics) == {"ap", "seg", "threshold"}
+    assert set(metrics) == {"ap", "ap_error", "seg", "threshold"}
     stored = torch.load(tmp_path / "model.pt")
     assert torch.equal(stored["unet.head.weight"], best.unet.head.weight)
     assert float(stored["threshold"][0]) == pytest.approx(metrics["threshold"])

@@ -213,6 +213,17 @@ def test_within_the_tolerance_the_better_denoiser_is_kept(tmp_path: Path, tolera
     assert float(torch.load(tmp_path / "model.pt")["bias"]) == kept
 
 
+@pytest.mark.parametrize(("error", "tolerance", "kept"), [(0.01, 0.02, 0), (0.05, 0.02, 2), (0.2, 0.02, 3), (0.2, 0.0, 0)])
+def test_within_the_standard_error_the_better_denoiser_is_kept(tmp_path: Path, error: float, tolerance: float, kept: int) -> None:
+    """Few validation objects: what is no further from the top than its standard error is no worse. The top's error counts."""
+    rows = [(0.825, 0.579), (0.70, 0.578), (0.783, 0.576), (0.64, 0.575)]
+    best = BestCheckpoint(tmp_path / "model.pt", network := nn.Linear(1, 1), tolerance=tolerance)
+    for number, (ap, denoising) in enumerate(rows):
+        nn.init.constant_(network.bias, number)
+        best.update({"ap": ap, "denoising": denoising, "ap_error": error if ap == 0.825 else 0.5})
+    assert float(torch.load(tmp_path / "model.pt")["bias"]) == kept
+
+
 def test_a_new_top_leaves_a_saved_network_behind(tmp_path: Path) -> None:
     best = BestCheckpoint(tmp_path / "model.pt", nn.Linear(1, 1), tolerance=0.02)
     assert [best.update({"ap": ap, "denoising": d}) for ap, d in [(0.60, 0.5), (0.59, 0.4), (0.615, 0.6)]] == [True, True, True]

@@ -83,7 +83,8 @@ def test_ties_go_to_the_highest() -> None:
     probabilities = torch.stack([truth[0] == 0, 0.85 * (truth[0] == 1), 0.0 * truth[0]]).float()
     search = ThresholdSearch(net, PLAIN, [0.1, 0.4, 0.8, 0.9])
     search.add(probabilities, truth)
-    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": 0.8}
+    chosen = search.choose()
+    assert (chosen["ap"], chosen["seg"], chosen["threshold"]) == (1, 1, 0.8)
     assert net.threshold.tolist() == pytest.approx([0.8, 0.8])
 
 
@@ -95,8 +96,25 @@ def test_ap_and_seg_may_want_different_thresholds() -> None:
     foreground[:, 1:4], foreground[:, 4:6], foreground[0, 8], foreground[0, 10] = 0.9, 0.5, 0.6, 0.6
     search = ThresholdSearch(network(), PLAIN, [0.4, 0.7])
     search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), truth)
-    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": 0.7}
+    chosen = search.choose()
+    assert (chosen["ap"], chosen["seg"], chosen["threshold"]) == (1, 1, 0.7)
     assert search.network.threshold.tolist() == pytest.approx([0.7, 0.4])
+
+
+@pytest.mark.parametrize(("n", "hits"), [(30, 24), (6, 6), (200, 150)])
+def test_error_of_ap_is_that_of_a_share_of_the_objects(n: int, hits: int) -> None:
+    """Objects of one pixel, found or not: how far would AP waver had others been annotated? Drawn, not reckoned."""
+    truth = torch.zeros(1, 2, 2 * n, dtype=torch.int32)
+    truth[0, 0, ::2] = torch.arange(1, n + 1)
+    foreground = torch.zeros(2, 2 * n)
+    foreground[0, : 2 * hits : 2] = 0.9
+    search = ThresholdSearch(network(), PLAIN, [0.5])
+    search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), truth)
+    chosen = search.choose()
+    assert chosen["ap"] == pytest.approx(hits / n)
+    random = np.random.default_rng(0)
+    likely = random.beta(hits + 1, n - hits + 1, 200_000)  # what the share may be, all being alike before
+    assert chosen["ap_error"] == pytest.approx(likely.std(), rel=0.03 if n > 6 else 0.08)
 
 
 def test_images_without_objects_do_not_count_and_ignored_voxels_neither() -> None:
@@ -122,6 +140,7 @@ def test_no_labelled_image() -> None:
     metrics = evaluate(net, [item], ThresholdSearch(net, PLAIN))
     assert np.isnan(metrics["ap"])
     assert np.isnan(metrics["seg"])
+    assert np.isnan(metrics["ap_error"])
     assert metrics["threshold"] == pytest.approx(0.3)
     assert net.threshold.tolist() == pytest.approx([0.3, 0.4])
 
@@ -134,7 +153,7 @@ def test_attached_it_forgets_the_validation_before() -> None:
     search = ThresholdSearch(net, PLAIN, [0.2, 0.5])
     first = evaluate(net, [item, item], search)
     assert evaluate(net, [item, item], search) == first
-    assert len(search._rows) == 2
+    assert len(search._rows) == len(search._objects) == 2
 
 
 @pytest.mark.parametrize(("thresholds", "message"), [([], "`thresholds` is empty"), ([0.5, 1.0], "thresholds"), ([0.0], "0")])

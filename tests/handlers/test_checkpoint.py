@@ -213,9 +213,11 @@ def test_within_the_tolerance_the_better_denoiser_is_kept(tmp_path: Path, tolera
     assert float(torch.load(tmp_path / "model.pt")["bias"]) == kept
 
 
-@pytest.mark.parametrize(("error", "tolerance", "kept"), [(0.01, 0.02, 0), (0.05, 0.02, 2), (0.2, 0.02, 3), (0.2, 0.0, 0)])
-def test_within_the_standard_error_the_better_denoiser_is_kept(tmp_path: Path, error: float, tolerance: float, kept: int) -> None:
-    """Few validation objects: what is no further from the top than its standard error is no worse. The top's error counts."""
+@pytest.mark.parametrize(("error", "tolerance", "kept"), [(0.005, 0.02, 0), (0.025, 0.02, 2), (0.1, 0.02, 3), (0.1, 0.0, 0)])
+def test_within_two_standard_errors_the_better_denoiser_is_kept(
+    tmp_path: Path, error: float, tolerance: float, kept: int
+) -> None:
+    """Few validation objects: what is no further from the top than two of the top's standard errors is no worse."""
     rows = [(0.825, 0.579), (0.70, 0.578), (0.783, 0.576), (0.64, 0.575)]
     best = BestCheckpoint(tmp_path / "model.pt", network := nn.Linear(1, 1), tolerance=tolerance)
     for number, (ap, denoising) in enumerate(rows):

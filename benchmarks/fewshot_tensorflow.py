@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found.add_argument("--work", type=Path, default=Path(__file__).parent / "work" / "fewshot_tensorflow", help="folder for logs")
     found.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     args = found.parse_args(arguments)
+    for name, there in (("data", args.data.is_dir()), ("peer", args.peer.is_file()), ("python", shutil.which(args.python))):
+        if not there:
+            found.error(f"--{name} {getattr(args, name)}: there is no such {'folder' if name == 'data' else 'file'}")
     versions = peer_versions(args.python)
     runs = []
     for seed in args.seeds:

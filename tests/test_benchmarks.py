@@ -54,7 +54,7 @@ def test_fewshot_tensorflow(tmp_path: Path) -> None:
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
     (python := tmp_path / "python").write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path / "site"} exec {sys.executable} -P "$@"\n')
     python.chmod(0o755)
-    options = ["--data", "here", "--python", str(python), "--peer", str(peer), "--work", str(tmp_path / "work")]
+    options = ["--data", str(tmp_path), "--python", str(python), "--peer", str(peer), "--work", str(tmp_path / "work")]
     command = [
         sys.executable,
         str(BENCHMARKS / "fewshot_tensorflow.py"),
@@ -78,6 +78,9 @@ def test_fewshot_tensorflow(tmp_path: Path) -> None:
     assert broken.returncode == 1
     assert "peer.py failed (0), the end of" in broken.stderr
     assert "7 steps" in broken.stderr
+    lost = subprocess.run([*command, "--python", "/nowhere/python"], capture_output=True, text=True, timeout=60)
+    assert lost.returncode == 2
+    assert "--python /nowhere/python: there is no such file" in lost.stderr
 
 
 TINY_3D = ["depth=1", "features=4", "steps_per_epoch=1", "max_epochs=1", "patch_size=[8, 16, 16]", "tta=False"]

@@ -67,8 +67,11 @@ def test_same_choice_as_a_plain_loop(spatial_dims: int, thresholds: list[float])
     for probabilities, truth in cases:
         search.add(torch.from_numpy(probabilities), torch.from_numpy(truth))
     chosen = search.choose()
-    table = np.array(means)
-    best = [max(i for i in range(len(thresholds)) if table[i, k] == table[:, k].max()) for k in (0, 1)]
+    table, objects = np.array(means), sum(int(truth.max()) for _, truth in cases)
+    worth = [
+        [objects * mean - 20 * (threshold - 0.6) ** 2 for mean in row] for threshold, row in zip(thresholds, means, strict=True)
+    ]
+    best = [max(i for i in range(len(thresholds)) if worth[i][k] == max(row[k] for row in worth)) for k in (0, 1)]
     assert 0 < table[best[0], 0] < 1
     assert chosen["ap"] == pytest.approx(table[best[0], 0], abs=1e-5)
     assert chosen["seg"] == pytest.approx(table[best[1], 1], abs=1e-5)
@@ -76,27 +79,64 @@ def test_same_choice_as_a_plain_loop(spatial_dims: int, thresholds: list[float])
     assert net.threshold.tolist() == pytest.approx([thresholds[i] for i in best])
 
 
-def test_ties_go_to_the_highest() -> None:
+@pytest.mark.parametrize(("thresholds", "chosen"), [([0.1, 0.4, 0.7, 0.9], 0.7), ([0.1, 0.2, 0.9], 0.2), ([0.35, 0.85], 0.85)])
+def test_of_equals_the_nearest_to_the_usual_one_then_the_highest(thresholds: list[float], chosen: float) -> None:
     net = network()
     truth = torch.zeros(1, 8, 8, dtype=torch.int32)
     truth[:, 2:6, 2:6] = 1
-    probabilities = torch.stack([truth[0] == 0, 0.85 * (truth[0] == 1), 0.0 * truth[0]]).float()
-    search = ThresholdSearch(net, PLAIN, [0.1, 0.4, 0.8, 0.9])
+    probabilities = torch.stack([truth[0] == 0, 0.87 * (truth[0] == 1), 0.0 * truth[0]]).float()
+    search = ThresholdSearch(net, PLAIN, thresholds)
     search.add(probabilities, truth)
-    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": 0.8, "ap_error": pytest.approx((2 / 27) ** 0.5)}  # 1 of 1
-    assert net.threshold.tolist() == pytest.approx([0.8, 0.8])
+    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": chosen, "ap_error": pytest.approx((2 / 27) ** 0.5)}  # 1 of 1
+    assert net.threshold.tolist() == pytest.approx([chosen, chosen])
+
+
+@pytest.mark.parametrize(("n", "chosen"), [(8, 0.6), (80, 0.2)])
+def test_many_objects_choose_freely_a_few_do_not(n: int, chosen: float) -> None:
+    """One object of four is as faint as 0.3: 30 · 0.4² = 4.8 is less than 80 log 4/3 = 23 and more than 8 log 4/3 = 2.3."""
+    truth = torch.zeros(1, 2, 2 * n, dtype=torch.int32)
+    truth[0, 0, ::2] = torch.arange(1, n + 1)
+    foreground = torch.zeros(2, 2 * n)
+    foreground[0, ::2] = torch.where(torch.arange(n) % 4 == 0, 0.3, 0.9)
+    search = ThresholdSearch(network(), PLAIN, [0.2, 0.6, 0.8])
+    search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), truth)
+    found = search.choose()
+    assert found["threshold"] == chosen
+    assert found["ap"] == pytest.approx(1.0 if chosen == 0.2 else 0.75)
+    assert search.network.threshold.tolist() == pytest.approx([chosen, chosen])
 
 
 def test_ap_and_seg_may_want_different_thresholds() -> None:
-    """A blob over two objects: low thresholds give it a good overlap, high ones the better count."""
-    truth = torch.zeros(1, 4, 12, dtype=torch.int32)
-    truth[:, :, 1:6] = 1
-    foreground = torch.zeros(4, 12)
-    foreground[:, 1:4], foreground[:, 4:6], foreground[0, 8], foreground[0, 10] = 0.9, 0.5, 0.6, 0.6
+    """Faint rims and faint specks: the low threshold gives the objects a good overlap, the high one the better count."""
+    n = 6
+    truth = torch.zeros(1, 4, 12 * n, dtype=torch.int32)
+    foreground = torch.zeros(4, 12 * n)
+    for i in range(n):
+        at = 12 * i
+        truth[:, :, at + 1 : at + 6] = i + 1
+        foreground[:, at + 1 : at + 4], foreground[:, at + 4 : at + 6], foreground[0, at + 8], foreground[0, at + 10] = (
+            0.9,
+            0.5,
+            0.6,
+            0.6,
+        )
     search = ThresholdSearch(network(), PLAIN, [0.4, 0.7])
     search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), truth)
-    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": 0.7, "ap_error": pytest.approx((2 / 27) ** 0.5)}  # 1 of 1
+    error = (7 / 8 * 1 / 8 / 8) ** 0.5  # six of six
+    assert search.choose() == {"ap": 1.0, "seg": 1.0, "threshold": 0.7, "ap_error": pytest.approx(error)}
     assert search.network.threshold.tolist() == pytest.approx([0.7, 0.4])
+
+
+@pytest.mark.parametrize(("level", "chosen"), [(0.25, 0.2), (0.05, 0.6)])
+def test_a_faint_network_is_not_held_where_it_finds_nothing(level: float, chosen: float) -> None:
+    """One object, found at the lowest threshold alone: some object is worth any pull. Nothing found anywhere: the usual one."""
+    truth = torch.zeros(1, 8, 8, dtype=torch.int32)
+    truth[:, 2:6, 2:6] = 1
+    foreground = level * (truth[0] == 1)
+    search = ThresholdSearch(network(), PLAIN, [0.1, 0.2, 0.6, 0.9] if chosen == 0.2 else [0.2, 0.6, 0.9])
+    search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), truth)
+    found = search.choose()
+    assert (found["threshold"], found["ap"]) == (chosen, float(chosen == 0.2))
 
 
 @pytest.mark.parametrize(("n", "hits"), [(30, 24), (6, 6), (200, 150)])
@@ -196,9 +236,10 @@ def test_stardist_searches_overlap_too() -> None:
                 [float(score(torch.from_numpy(truth), found)) for score in (average_precision, seg_score)]
             )
     metrics = search.choose()
+    objects = sum(int(case(seed)[1].max()) for seed in range(2))
     means = {pair: np.mean(rows, 0) for pair, rows in scores.items()}
     for index, name in enumerate(["ap", "seg"]):
-        best = max(float(mean[index]) for mean in means.values())
-        assert metrics[name] == pytest.approx(best, abs=1e-6)
+        worth = {pair: objects * np.log(float(mean[index])) - 30 * (pair[0] - 0.6) ** 2 for pair, mean in means.items()}
         chosen = (round(float(net.threshold[index]), 4), round(float(net.overlap[index]), 4))
-        assert float(means[chosen][index]) == pytest.approx(best, abs=1e-6)
+        assert worth[chosen] == pytest.approx(max(worth.values()), abs=1e-4)
+        assert metrics[name] == pytest.approx(float(means[chosen][index]), abs=1e-6)

@@ -50,7 +50,7 @@ def always(level: float) -> Rule:
 
 def rules() -> dict[str, Rule]:
     """Those compared."""
-    numbers = [(pull, usual) for usual in (0.5, USUAL, 0.7) for pull in (10.0, PULL, 60.0)]
+    numbers = [(pull, usual) for usual in (0.5, USUAL, 0.7) for pull in (10.0, 30.0, PULL, 120.0)]
     found = {"argmax": pulled(0), "always 0.5": always(0.5), f"always {USUAL:g}": always(USUAL)}
     return found | {f"pull {pull:g} to {usual:g}": pulled(pull, usual) for pull, usual in numbers}
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 GRID = (*(round(0.05 * i, 2) for i in range(2, 20)), 0.97, 0.98, 0.99)
 """0.10, 0.15, ..., 0.95 as in the paper, then finer: touching objects part where their contact is a little less than certain."""
 
-USUAL, PULL = 0.6, 30.0
+USUAL, PULL = 0.6, 60.0
 """What is maximised for n true objects is n log AP(T) - PULL (T - USUAL)²: nine objects cannot choose an extreme threshold."""
 
 
@@ -30,7 +30,7 @@ class ThresholdSearch:
     For a StarDist head (a rule with ``overlaps``: :class:`~monai_denoiseg.transforms.StarsToInstances`) each threshold is tried
     with each overlap of the non-maximum suppression, which is stored as ``network.overlap``.
 
-    With n true objects n log AP(T) - 30 (T - 0.6)² is maximised, for SEG the same: a thousand objects choose freely, as in
+    With n true objects n log AP(T) - 60 (T - 0.6)² is maximised, for SEG the same: a thousand objects choose freely, as in
     DenoiSeg, a handful is held near 0.6, where most thresholds of larger sets lie (``docs/recipe.md``). Ties go to the higher
     threshold, as in DenoiSeg.
 

@@ -93,7 +93,7 @@ def test_of_equals_the_nearest_to_the_usual_one_then_the_highest(thresholds: lis
 
 @pytest.mark.parametrize(("n", "chosen"), [(8, 0.6), (80, 0.2)])
 def test_many_objects_choose_freely_a_few_do_not(n: int, chosen: float) -> None:
-    """One object of four is as faint as 0.3: 30 · 0.4² = 4.8 is less than 80 log 4/3 = 23 and more than 8 log 4/3 = 2.3."""
+    """One object of four is as faint as 0.3: 60 · 0.4² = 9.6 is less than 80 log 4/3 = 23 and more than 8 log 4/3 = 2.3."""
     truth = torch.zeros(1, 2, 2 * n, dtype=torch.int32)
     truth[0, 0, ::2] = torch.arange(1, n + 1)
     foreground = torch.zeros(2, 2 * n)
@@ -239,7 +239,7 @@ def test_stardist_searches_overlap_too() -> None:
     objects = sum(int(case(seed)[1].max()) for seed in range(2))
     means = {pair: np.mean(rows, 0) for pair, rows in scores.items()}
     for index, name in enumerate(["ap", "seg"]):
-        worth = {pair: objects * np.log(float(mean[index])) - 30 * (pair[0] - 0.6) ** 2 for pair, mean in means.items()}
+        worth = {pair: objects * np.log(float(mean[index])) - 60 * (pair[0] - 0.6) ** 2 for pair, mean in means.items()}
         chosen = (round(float(net.threshold[index]), 4), round(float(net.overlap[index]), 4))
         assert worth[chosen] == pytest.approx(max(worth.values()), abs=1e-4)
         assert metrics[name] == pytest.approx(float(means[chosen][index]), abs=1e-6)

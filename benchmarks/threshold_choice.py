@@ -23,10 +23,9 @@ import tifffile
 import torch
 from common import RESULTS, record
 
-from monai_denoiseg.engines import DenoiSegInferer
+from monai_denoiseg.engines import DenoiSegInferer, load_network
 from monai_denoiseg.handlers.threshold_search import GRID, PULL, USUAL
 from monai_denoiseg.metrics import average_precision
-from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 NAME = "threshold_choice"
@@ -55,12 +54,9 @@ def rules() -> dict[str, Rule]:
     return found | {f"pull {pull:g} to {usual:g}": pulled(pull, usual) for pull, usual in numbers}
 
 
-def ap_table(run: Path, patches: Path, features: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
+def ap_table(run: Path, patches: Path) -> tuple[np.ndarray, np.ndarray]:
     """AP ``(patches, thresholds)`` of a run's network and the number of true objects of each patch, where there is one."""
-    network = DenoiSegNet(2, depth=depth, features=features)
-    state = torch.load(run / "models" / "model.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict(state.get("model", state))
-    network.eval()
+    network = load_network(run / "models" / "model.pt")
     infer, instances = DenoiSegInferer(tta=False), ProbabilitiesToInstances(min_size=15, split_neck=0.7)
     rows, objects = [], []
     for path in sorted((patches / "images").glob("*.tif")):
@@ -108,8 +104,7 @@ def main() -> None:
     for run in found:
         noise = re.match(r"n([^_]+)_", run.name)[1]  # type: ignore[index]
         patches = sorted((args.runs / "data").glob(f"dsb2018_n{noise}_v*/validation"))[-1]
-        settings = json.loads((run / "settings.json").read_text())["settings"]
-        tables.append(ap_table(run, patches, settings["features"], settings["depth"]))
+        tables.append(ap_table(run, patches))
         print(run.name, "AP at", dict(zip(GRID, tables[-1][0].mean(0).round(3).tolist(), strict=True)), flush=True)
     most = min(len(table) for table, _ in tables) - 1
     results = [replay(tables, drawn, args.times, args.seed) for drawn in args.patches if drawn <= most]

@@ -102,11 +102,16 @@ def test_fewshot_bbbc050(tmp_path: Path) -> None:
     assert result["n_images"] == 2
     assert result["settings"]["spacing"] == [1.75, 0.8, 0.8]
     assert len(set(result["labelled"]) | set(result["validation"])) == 4
-    work = next((tmp_path / "work").iterdir()) / "data" / "train"
+    names = [path.name for path in (tmp_path / "work").iterdir()]
+    work = tmp_path / "work" / names[0] / "data" / "train"
     assert len(list((work / "images").iterdir())) == 8
     labels = [tifffile.imread(path) for path in (work / "labels").iterdir()]
     assert [[bool((plane >= 0).any()) for plane in label].index(True) for label in labels] == [2, 2]
     assert [sum(bool((plane >= 0).any()) for plane in label) for label in labels] == [2, 2]
+    options = ["--names", *names, "--min_size", "0", "1000000", "--split_neck", "0.7", "--thresholds", "0.1", "0.3"]
+    rules = run("rules_bbbc050", *folders, *options)
+    assert [(row["min_size"], row["volumes"]) for row in rules["rows"]] == [(0, 6), (1000000, 6)]
+    assert rules["rows"][1]["ap"] == [0, 0], "nothing is that large"
 
 
 def test_medical_ct(tmp_path: Path) -> None:

@@ -83,8 +83,7 @@ def test_the_guide_has_the_figures_of_the_record() -> None:
 def test_runs_on_a_folder_of_runs(tmp_path: Path) -> None:
     run = tmp_path / "work" / "n20_l10_s0_paper_denoiseg"
     (run / "models").mkdir(parents=True)
-    torch.save({"model": DenoiSegNet(2, depth=1, features=4).state_dict()}, run / "models" / "model.pt")
-    (run / "settings.json").write_text(json.dumps({"settings": {"depth": 1, "features": 4}}))
+    torch.save(DenoiSegNet(2, depth=1, features=4).state_dict(), run / "models" / "model.pt")
     patches = tmp_path / "data" / "dsb2018_n20_v4" / "validation"
     for folder in ("images", "labels"):
         (patches / folder).mkdir(parents=True)

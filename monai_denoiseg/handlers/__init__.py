@@ -9,6 +9,7 @@ from .labels import known_spacing, predicted_labels
 from .noise_check import check_noise
 from .panels import ImagePanels, prediction_arrays
 from .run_record import RunRecord, versions
+from .size_check import check_sizes
 from .threshold_search import ThresholdSearch
 from .validation import FullValidationHandler
 
@@ -23,6 +24,7 @@ __all__ = [
     "RunRecord",
     "ThresholdSearch",
     "check_noise",
+    "check_sizes",
     "is_main_process",
     "known_spacing",
     "predicted_labels",

@@ -47,6 +47,7 @@ class RunRecord:
         network: the network, for its number of parameters.
         data: number of images, e.g. ``{"train": 50, "train_labelled": 8}``.
         noise: what :func:`check_noise` found, if it was asked.
+        sizes: what :func:`check_sizes` found, if it was asked.
 
     Example:
         >>> import tempfile
@@ -64,8 +65,9 @@ class RunRecord:
         network: nn.Module,
         data: Mapping[str, int],
         noise: Mapping[str, Any] | None = None,
+        sizes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.noise = noise
+        self.checks = {name: dict(found) for name, found in (("noise", noise), ("sizes", sizes)) if found is not None}
         self.path, self.settings, self.data = Path(path), dict(settings), dict(data)
         self.n_parameters = sum(p.numel() for p in network.parameters())
         self._started, self._started_cpu = time.perf_counter(), time.process_time()
@@ -98,7 +100,8 @@ class RunRecord:
             "cpu_seconds": round(time.process_time() - self._started_cpu, 1),
             "n_parameters": self.n_parameters,
             "data": self.data,
-        } | ({} if self.noise is None else {"noise": dict(self.noise)})
+            **self.checks,
+        }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps(record, indent=2))
 

@@ -203,13 +203,13 @@ def test_what_is_wrong_is_said(speed: ModuleType, words: list[str], message: str
 
 def test_keys_of_the_programs(speed: ModuleType, tmp_path: Path) -> None:
     args = speed.parse(["--steps", "100", "--set", "learning_rate=0.1"])
-    assert args.programs == ["n2v", "n2v_float32", "default"], "without the peer the bundle alone"
-    n2v, float32, default = (speed.keys_for(name, args, tmp_path) for name in args.programs)
+    assert args.programs == ["n2v", "n2v_float32", "n2v_returning", "default"], "without the peer the bundle alone"
+    n2v, float32, returning, default = (speed.keys_for(name, args, tmp_path) for name in args.programs)
     assert {key: (value, float32[key]) for key, value in n2v.items() if value != float32[key]} == {"amp": ("auto", "off")}
     # 4 steps of 16 an epoch as the peer, 25 epochs for 100 steps and one to warm up, validated at the very end only.
     assert (n2v["steps_per_epoch"], n2v["batch_size"], n2v["max_epochs"], n2v["val_interval"]) == (4, 16, 26, 26)
     assert (n2v["depth"], n2v["features"], n2v["patch_size"]) == (2, 32, [64, 64])
-    assert (default["steps_per_epoch"], default["max_epochs"]) == (25, 5)
+    assert (default["steps_per_epoch"], default["max_epochs"], returning) == (25, 5, n2v)
     assert not {"depth", "features", "patch_size", "batch_size", "amp", "dataset_dir"} & default.keys(), "the bundle's own"
     assert {keys["learning_rate"] for keys in (n2v, float32, default)} == {"0.1"}
 
@@ -223,6 +223,7 @@ FIGURES = {
     "careamics": [speeds(10.0, 20.0, 5.0), speeds(20.0, 25.0, 10.0), speeds(5.0, 8.0, 4.0)],
     "n2v": [speeds(30.0, 40.0, 20.0), speeds(40.0, 50.0, 30.0), speeds(50.0, 60.0, 8.0)],
     "n2v_float32": [speeds(15.0, 20.0, 10.0), speeds(10.0, 25.0, 6.0), speeds(20.0, 30.0, 2.0)],
+    "n2v_returning": [speeds(10.0, 20.0, 5.0), speeds(20.0, 20.0, 5.0), speeds(40.0, 20.0, 5.0)],
     "default": [speeds(1.0, 1.0, 1.0, parameters=9, share_outside=share) for share in (0.5, 0.1, 0.2)],
 }
 
@@ -239,7 +240,7 @@ def test_pairs_in_turn_ratios_and_medians(
 
     monkeypatch.setattr(speed, "measure", measure)
     speed.main([*write_peer(tmp_path), "--pairs", "3"])
-    names = ["careamics", "n2v", "n2v_float32", "default"]
+    names = ["careamics", "n2v", "n2v_float32", "n2v_returning", "default"]
     assert order == [*names, *names[::-1], *names]
     printed = capsys.readouterr().out.splitlines()
     result = json.loads(printed[-1])
@@ -249,8 +250,8 @@ def test_pairs_in_turn_ratios_and_medians(
     assert ratios["n2v_to_careamics"]["patches_per_cpu_second"] == {"median": 3.0, "pairs": [4.0, 3.0, 2.0]}
     assert ratios["n2v_float32_to_careamics"]["patches_per_second"] == {"median": 1.5, "pairs": [1.5, 0.5, 4.0]}
     assert ratios["bf16_gain"]["patches_per_second"] == {"median": 2.5, "pairs": [2.0, 4.0, 2.5]}
-    assert result["programs"]["n2v"]["patches_per_second"] == 40.0
-    assert result["programs"]["default"]["share_outside"] == 0.2
+    assert ratios["kept_memory_gain"]["patches_per_second"] == {"median": 2.0, "pairs": [3.0, 2.0, 1.25]}
+    assert (result["programs"]["n2v"]["patches_per_second"], result["programs"]["default"]["share_outside"]) == (40.0, 0.2)
     assert [run["patches_per_cpu_second"] for run in result["programs"]["careamics"]["runs"]] == [5.0, 10.0, 4.0]
     assert "default: 20.0 % outside forward, backward and optimizer" in printed
     recorded = json.loads((tmp_path / "training_speed.json").read_text())
@@ -273,7 +274,7 @@ def test_a_small_run_beside_a_stand_in(speed: ModuleType, tmp_path: Path, monkey
     monkeypatch.delenv("PYTHONPATH", raising=False)
     tiny = ["--set", "depth=1", "features=4", "patch_size=[16, 16]"]
     counts = ["--pairs", "1", "--steps", "3", "--batch", "28", "--threads", "1"]
-    speed.main([*write_peer(tmp_path), "--programs", "n2v", "careamics", *counts, *tiny])
+    speed.main([*write_peer(tmp_path), "--programs", "n2v", "n2v_returning", "careamics", *counts, *tiny])
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     ours = result["programs"]["n2v"]
     assert (ours["parameters"], ours["threads"], ours["patches"]) == (1277, 1, 56)

@@ -11,7 +11,7 @@ import pytest
 import monai_denoiseg
 
 PACKAGE = "monai_denoiseg"
-GROUND = {"", "constants", "checks", "intensity", "pictures"}  # "" is the package's own __init__, which imports lazily
+GROUND = {"", "constants", "checks", "intensity", "memory", "pictures"}  # "" is the package's own __init__, which imports lazily
 FIRST = {"data", "transforms", "networks", "losses", "metrics"}
 SECOND = {"engines", "handlers"}
 

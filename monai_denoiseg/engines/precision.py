@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_option
+from ..memory import keep_freed_memory
 
 OPTIONS = ("auto", "off", "bf16", "fp16")
 
@@ -63,9 +64,13 @@ class Precision:
     def prepare(self, network: nn.Module) -> nn.Module:
         """Move the network to the device, in the memory format that suits it.
 
+        On a CPU the process also keeps the memory that a step frees, see :func:`~monai_denoiseg.memory.keep_freed_memory`.
+
         >>> Precision("cpu", "off").prepare(nn.Conv2d(1, 1, 3)).weight.device.type
         'cpu'
         """
+        if self.device.type == "cpu":
+            keep_freed_memory()
         network = network.to(self.device)
         if self.channels_last:
             for module in network.modules():

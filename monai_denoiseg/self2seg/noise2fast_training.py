@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_int, check_option, check_range
+from ..memory import keep_freed_memory
 from .checkerboard import checkerboard_pairs
 from .noise2fast_net import Noise2FastNet
 from .watch import Watch
@@ -111,6 +112,8 @@ class Training:
 
     def __init__(self, net: nn.Module, planes: Tensor, masks: Tensor | None, settings: Noise2FastSettings) -> None:
         self.net, self.planes, self.settings = net, planes, settings
+        if planes.device.type == "cpu":
+            keep_freed_memory()
         self.dtype = torch.bfloat16 if gains_from_bf16(settings.amp, planes.device) else torch.float32
         if self.dtype == torch.bfloat16:
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -81,6 +81,10 @@ class PartialCrossEntropyLoss(nn.Module):
 
     def _check_values(self, target: Tensor) -> None:
         """Torch itself says "index out of bounds" on a CPU and takes a GPU down."""
+        if self.ignore_index == IGNORE and target.numel():
+            low, high = target.aminmax()  # one pass, where the values allowed have no gap
+            if bool((low >= IGNORE) & (high < len(self.weight))):
+                return
         wrong = (target != self.ignore_index) & ((target < 0) | (target >= len(self.weight)))
         if not bool(wrong.any()):
             return

@@ -65,7 +65,7 @@ def border_classes(
     classes = np.where(objects > 0, FOREGROUND, BACKGROUND)
     classes[border] = BORDER
     classes[ignored] = IGNORE
-    return classes.astype(np.int64)
+    return classes.astype(np.int64, copy=False)
 
 
 class BorderLabel(Transform):
@@ -112,6 +112,8 @@ class BorderLabel(Transform):
         instances = _instance_numbers(label)[0]
         physical = voxel_size(spacing, instances.ndim, "`width`") if self.units == "physical" else None
         classes = border_classes(instances, self.connectivity, self.width, physical)[None]
+        if type(label) is torch.Tensor:  # in training: MONAI's conversion takes as long as the border itself
+            return torch.from_numpy(classes).to(label.device)
         return convert_to_dst_type(classes, label, dtype=np.int64)[0]
 
 
@@ -159,17 +161,17 @@ def _outer_boundary(objects: np.ndarray) -> np.ndarray:
     Voxels with a face neighbour of another value; those of an object only if another object is within their 3 x 3 (x 3) voxels.
     """
     edge = np.zeros(objects.shape, dtype=bool)
-    highest, lowest = objects.copy(), np.where(objects == 0, np.iinfo(objects.dtype).max, objects)
+    none = -np.iinfo(objects.dtype).max
+    extremes = np.stack([objects, np.where(objects == 0, none, -objects)])  # highest number, and lowest with its sign turned
     for axis in range(objects.ndim):
         after, before = ((slice(None),) * axis + (part,) for part in (slice(1, None), slice(None, -1)))
         differs = objects[after] != objects[before]
         edge[after] |= differs
         edge[before] |= differs
-        for values, pick in ((highest, np.maximum), (lowest, np.minimum)):
-            old = values.copy()
-            pick(values[after], old[before], out=values[after])
-            pick(values[before], old[after], out=values[before])
-    border: np.ndarray = edge & ((objects == 0) | (highest != lowest))
+        old, after, before = extremes.copy(), (slice(None), *after), (slice(None), *before)
+        np.maximum(extremes[after], old[before], out=extremes[after])
+        np.maximum(extremes[before], old[after], out=extremes[before])
+    border: np.ndarray = edge & ((objects == 0) | (extremes[0] != -extremes[1]))
     return border
 
 
@@ -183,7 +185,7 @@ def _near(border: np.ndarray, width: float, spacing: Sequence[float]) -> np.ndar
 
 def _instance_numbers(label: NdarrayOrTensor) -> np.ndarray:
     """Return ``label`` as an int64 array, or say why it holds no instances."""
-    array: np.ndarray = convert_to_numpy(label)
+    array: np.ndarray = label.numpy(force=True) if type(label) is torch.Tensor else convert_to_numpy(label)
     if array.ndim < 3 or array.shape[0] != 1:
         raise ValueError(f"`label` must have the shape (1, [D,] H, W), got {tuple(array.shape)}; add or select a channel")
     if array.dtype == bool:

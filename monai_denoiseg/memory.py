@@ -19,7 +19,7 @@ def keep_freed_memory() -> bool:
     """Keep what is freed, up to 2 GiB, in place of handing it back to the system.
 
     A step of a training on a CPU needs the same hundred megabytes as the one before. The C library of Linux (glibc) gives them
-    back in between, and then the system clears every page anew: about a tenth of the time of a step. The process does not grow by
+    back in between, and then the system clears every page anew: about a tenth of the time of a step. The process hardly grows by
     this beyond its peak. The setting is made once and holds for the process; it is left alone where the environment has one
     (``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_THRESHOLD_``, or ``GLIBC_TUNABLES`` with anything of ``glibc.malloc``).
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 ON_GLIBC = platform.libc_ver()[0] == "glibc"
 PAGES = 16 * 8 * 2**20 // os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
@@ -70,3 +71,14 @@ def test_other_libraries_are_left_alone(library: object, monkeypatch: pytest.Mon
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
     assert memory.keep_freed_memory.__wrapped__() is False
+
+
+def test_noise2fast_keeps_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from monai_denoiseg.self2seg import noise2fast_training
+    from monai_denoiseg.self2seg.noise2fast_training import Noise2FastSettings, Training
+
+    calls: list[bool] = []
+    monkeypatch.setattr(noise2fast_training, "keep_freed_memory", lambda: calls.append(True))
+    settings = Noise2FastSettings(features=4, max_iterations=1)
+    Training(settings.network(), torch.rand(2, 1, 8, 8), None, settings)
+    assert calls == [True]

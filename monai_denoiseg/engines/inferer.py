@@ -13,7 +13,10 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from ..checks import check_int, per_axis
-from ..transforms import n_orientations, orient, orient_inverse, ray_permutation
+from ..transforms import n_orientations, orient, orient_inverse, ray_permutation, refine_denoised, refine_reach
+
+REFINE_BLOCK = {2: 1024, 3: 96}
+"""Edge of the blocks in which a denoised image is refined, in voxels, by number of axes."""
 
 
 class Tile(NamedTuple):
@@ -79,6 +82,9 @@ class DenoiSegInferer(Inferer):
             made for pixels that are not square (other strides or kernels along Y than along X) is flipped only. Distances of a
             StarDist head are averaged over the orientations that map its rays onto each other.
         output_device: where the whole result is gathered; None: where the input is.
+        refine: correct the denoised image by the noisy one, see :func:`~monai_denoiseg.transforms.refine_denoised`. A network
+            that was trained with clean or second images as targets (its buffer ``blind`` is false), or not at all, is left as
+            it is.
 
     Raises:
         ValueError: when ``tile_size`` is not positive.
@@ -93,12 +99,17 @@ class DenoiSegInferer(Inferer):
     """
 
     def __init__(
-        self, tile_size: int | Sequence[int] | None = None, tta: bool = False, output_device: str | torch.device | None = None
+        self,
+        tile_size: int | Sequence[int] | None = None,
+        tta: bool = False,
+        output_device: str | torch.device | None = None,
+        *,
+        refine: bool = False,
     ) -> None:
         super().__init__()
         for edge in [] if tile_size is None else tile_size if isinstance(tile_size, Sequence) else [tile_size]:
             check_int("tile_size", edge, 1)
-        self.tile_size, self.tta, self.output_device = tile_size, tta, output_device
+        self.tile_size, self.tta, self.output_device, self.refine = tile_size, tta, output_device, refine
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, network: Any, *args: Any, intensity: Tensor | None = None, **kwargs: Any) -> Tensor:
@@ -115,12 +126,24 @@ class DenoiSegInferer(Inferer):
             ``(B, K + C, [D,] H, W)`` float32: class probabilities (object probability and distances), then denoised
             channels in raw intensities, see :meth:`~monai_denoiseg.networks.DenoiSegNet.activate`.
         """
-        return self._predict(inputs, network, intensity, self.tta)
+        output = self._predict(inputs, network, intensity, self.tta)
+        if self.refines(network):
+            output[:, getattr(network, "module", network).n_classes :] = self._refined(output, inputs)
+        return output
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, network: Any, *, intensity: Tensor | None = None) -> Tensor:
-        """Predict once, without test-time augmentation; arguments and result as :meth:`__call__`."""
+        """Predict once, neither augmented nor refined; arguments and result as :meth:`__call__`."""
         return self._predict(inputs, network, intensity, False)
+
+    def refines(self, network: Any) -> bool:
+        """Whether the denoised image of a network is refined.
+
+        Args:
+            network: see :meth:`__call__`.
+        """
+        network = getattr(network, "module", network)
+        return self.refine and bool(getattr(network, "denoises", True)) and bool(getattr(network, "blind", False))
 
     def tiling(self, size: Sequence[int], network: Any, *, tta: bool | None = None) -> list[Tile]:
         """Return the tiles an image is predicted in, in their order; a single one without ``tile_size``.
@@ -189,6 +212,20 @@ class DenoiSegInferer(Inferer):
                 result = torch.empty((inputs.shape[0], output.shape[1], *size), device=output.device)
             result[(..., *part.core)] = output[(..., *part.inner)]
         assert result is not None  # an image has at least one tile
+        return result
+
+    def _refined(self, output: Tensor, inputs: Tensor) -> Tensor:
+        """Denoised channels ``(B, C, [D,] H, W)`` of a prediction, refined block by block: memory is that of a block."""
+        size, channels = inputs.shape[2:], inputs.shape[1]
+        denoised = output[:, -channels:]
+        result = torch.empty_like(denoised)
+        block, reach = [REFINE_BLOCK[len(size)]] * len(size), [refine_reach(len(size))] * len(size)
+        for part in tiles(size, block, reach, [1] * len(size)):
+            place = (..., *part.window)
+            for index in range(len(inputs)):
+                guide, image = (t[index][place].float().cpu().numpy() for t in (denoised, inputs))
+                refined = refine_denoised(guide, image)[(..., *part.inner)]
+                result[index][(..., *part.core)] = torch.from_numpy(refined).to(result)
         return result
 
     def _run(self, inputs: Tensor, network: Any, intensity: Tensor) -> Tensor:

@@ -17,17 +17,17 @@ from ..constants import BORDER, FOREGROUND
 from ..data.lazy import LazyImage
 from ..data.ngff import require_zarr
 from ..data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
-from ..transforms import InstanceStitcher, n_orientations
+from ..transforms import InstanceStitcher, n_orientations, refine_denoised, refine_reach
 from ..transforms.necks import aspect_of
 from ..transforms.units import voxel_size
-from .inferer import Tile
+from .inferer import Tile, tiles
 from .journal import Journal
 from .whole_range import check_finite, streamed_range
 
 logger = logging.getLogger(__name__)
 
 # Rough times of a tile, for the time left.
-_WORK = {"intensity": 0.3, "predict": 12.0, "label": 1.0, "join": 0.5, "split": 6.0, "unite": 1.0, "grow": 4.0}
+_WORK = {"intensity": 0.3, "predict": 12.0, "refine": 3.0, "label": 1.0, "join": 0.5, "split": 6.0, "unite": 1.0, "grow": 4.0}
 
 
 class StreamJob:
@@ -49,6 +49,7 @@ class StreamJob:
         self.network, self.shape = owner.network, image.spatial_shape
         self.tiles: list[Tile] = owner.inferer.tiling(self.shape, self.network)
         self.finds = "instances" in targets
+        self.refines = "denoised" in targets and owner.inferer.refines(self.network)
         self.spacing = owner.spacing or image.spacing
         self.physical = self._physical()
         self.splits = self.finds and bool(owner.instances.options.get("split_neck"))
@@ -59,19 +60,21 @@ class StreamJob:
             logger.warning("%s: starts afresh, an output of the interrupted run is gone", image.path)
             journal.restart()
         self._check_space()
-        self.scratch: dict[str, Any] = self._open_scratch() if self.finds else {}
+        self.scratch: dict[str, Any] = self._open_scratch() if self.finds or self.refines else {}
 
     def run(self) -> None:
         """Do what is still to do, then give the outputs their names and remove the scratch data."""
         if self.journal.resumed:
             logger.info("%s: goes on, %d tiles are predicted", self.image.path, self.journal.count("predict"))
-        steps = ["intensity"] * bool(self.network.image_mode) + ["predict"] + self.finding
+        steps = ["intensity"] * bool(self.network.image_mode) + ["predict"] + ["refine"] * self.refines + self.finding
         total = self.image.frames * len(self.tiles) * sum(map(self._work, steps))
         layout = "{desc}: {percentage:3.0f}% |{bar}| [{elapsed}<{remaining}]"
         hidden = None if self.owner.progress is None else not self.owner.progress
         with tqdm(total=total, desc=self.image.path.name, bar_format=layout, disable=hidden, leave=False) as self.bar:
             for frame in range(self.image.frames):
                 self._predict(frame)
+                if self.refines:
+                    self._refine(frame)
                 if self.finds:
                     self._find(frame)
         for kind, target in self.targets.items():
@@ -102,7 +105,9 @@ class StreamJob:
                 batch = self.owner.precision.layout(batch)
                 output = self.owner.inferer.predict_window(batch, self.network, intensity)[(0, slice(None), *tile.inner)]
             result = output.float().cpu().numpy()
-            if "denoised" in self.targets:
+            if self.refines:
+                self.scratch["denoised"][(slice(None), *tile.core)] = result[kinds:]
+            elif "denoised" in self.targets:
                 self._sink("denoised").write(frame, tile.core, result[kinds:])
             if "probabilities" in self.targets:
                 self._sink("probabilities").write(frame, tile.core, result[:kinds])
@@ -111,6 +116,16 @@ class StreamJob:
             if self.finds:
                 self.scratch["foreground"][tile.core] = result[FOREGROUND]
                 self.scratch["border"][tile.core] = result[BORDER]
+
+    def _refine(self, frame: int) -> None:
+        """Correct the denoised frame by the noisy one; each tile's surroundings must have been predicted."""
+        axes = len(self.shape)
+        parts = list(tiles(self.shape, self._tile_shape(), [refine_reach(axes)] * axes, [1] * axes))
+        for number in self._to_do("refine", frame):
+            part = parts[number]
+            noisy = self.image.read(frame, part.window).astype(np.float32)
+            refined = refine_denoised(self.scratch["denoised"][(slice(None), *part.window)], noisy)
+            self._sink("denoised").write(frame, part.core, refined[(slice(None), *part.inner)])
 
     def _intensity(self, frame: int) -> torch.Tensor:
         """What the network normalises with: numbers of the whole frame, read once beforehand where it needs them."""
@@ -173,7 +188,8 @@ class StreamJob:
 
     def _outputs_are_there(self) -> bool:
         """Whether every output that was begun is still there, half done or (killed among the last renamings) finished."""
-        whole = self.journal.count("grow" if self.finds else "predict") == self.image.frames * len(self.tiles)
+        last = "grow" if self.finds else "refine" if self.refines else "predict"
+        whole = self.journal.count(last) == self.image.frames * len(self.tiles)
         begun = [target for kind, target in self.targets.items() if self.journal.get(f"begun {kind}")]
         return all(part_path(target).exists() or (whole and target.exists()) for target in begun)
 
@@ -181,6 +197,7 @@ class StreamJob:
         voxels, frames = math.prod(self.shape), self.image.frames
         channels = self.image.channels + (self.network.n_classes if "probabilities" in self.targets else 0)
         need = voxels * frames * 4 * (channels + (len(self.targets) > 1)) + voxels * (12 * self.finds + 4 * self.splits)
+        need += voxels * 4 * self.image.channels * self.refines
         have = [self.journal.folder, *(part_path(target) for target in self.targets.values())]
         need -= sum(_used(path) for path in have)
         free = shutil.disk_usage(self.owner.output_dir).free
@@ -193,15 +210,16 @@ class StreamJob:
     def _open_scratch(self) -> dict[str, Any]:
         axes = "ZYX"[-len(self.shape) :]
         chunks = tuple(min(c, n) for c, n in zip(chunk_shape(self._tile_shape(), axes), self.shape, strict=True))
-        names = {"foreground": "float32", "border": "float32", "numbers": "int32"} | ({"parts": "int32"} if self.splits else {})
+        names = {"foreground": "float32", "border": "float32", "numbers": "int32"} if self.finds else {}
+        names |= {"parts": "int32"} if self.splits else {}
+        names |= {"denoised": "float32"} if self.refines else {}
         if not self.journal.get("begun scratch"):
             for name, dtype in names.items():
                 # Probabilities hardly shrink; numbers do.
                 options: dict[str, Any] = {"compressors": None} if dtype == "float32" else {}
-                path = str(self.journal.folder / name)
-                require_zarr().create_array(
-                    path, shape=self.shape, chunks=chunks, dtype=dtype, fill_value=0, overwrite=True, **options
-                )
+                path, lead = str(self.journal.folder / name), (self.image.channels,) if name == "denoised" else ()
+                options |= {"shape": (*lead, *self.shape), "chunks": (*lead, *chunks)}
+                require_zarr().create_array(path, dtype=dtype, fill_value=0, overwrite=True, **options)
             self.journal.keep("begun scratch", True)
         return {name: require_zarr().open_array(str(self.journal.folder / name), mode="r+") for name in names}
 

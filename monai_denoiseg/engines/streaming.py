@@ -191,6 +191,7 @@ class StreamingPredictor:
             "weights": hash_weights(self.network),
             "tile_size": self.inferer.tile_size,
             "tta": self.inferer.tta,
+            "refine": self.inferer.refines(self.network),
             "precision": str(self.precision.dtype),
             "overlap": list(self.overlap),
             "output_format": self.output_format,

@@ -45,8 +45,9 @@ class DenoiSegNet(nn.Module):
     In evaluation mode the class logits are corrected for the class weights of the training loss (:meth:`set_class_weights`), so
     that their softmax estimates true probabilities: a border weighted five times would else swell into the objects.
 
-    The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG.
-    Semantic classes need none: the most probable one is taken.
+    The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
+    ``blind`` (true in a file without it) is false where target images were shown in training: only what does not depend on the
+    noise of its own pixel can be refined (:func:`~monai_denoiseg.transforms.refine_denoised`).
 
     Args:
         spatial_dims: 2 or 3.
@@ -64,9 +65,8 @@ class DenoiSegNet(nn.Module):
             attribute ``classes`` is a list, empty for instances.
         rays: directions of a StarDist head in voxels, ``(n_rays, spatial_dims)``, see
             :func:`~monai_denoiseg.transforms.star_rays`; None for another head.
-        denoises: False gives a network without denoised channels, which only segments.
-        quarter_turns: False where the training images must not be turned by 90 degrees, because their noise has a direction
-            (structN2V): test-time augmentation then only flips.
+        denoises: False gives a network that only segments.
+        quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
 
     Raises:
         ValueError: when an argument is out of range, or arguments contradict each other.
@@ -86,6 +86,7 @@ class DenoiSegNet(nn.Module):
     overlap: Tensor
     rays: Tensor
     quarter_turns: Tensor
+    blind: Tensor
     architecture: Tensor
     class_names: Tensor
     classes: list[str]
@@ -143,6 +144,7 @@ class DenoiSegNet(nn.Module):
         self.register_buffer("class_weights", torch.ones(n_classes))
         self.register_buffer("rays", directions)
         self.register_buffer("quarter_turns", torch.tensor(quarter_turns))
+        self.register_buffer("blind", torch.tensor(True))
         self.register_buffer("overlap", torch.tensor([0.4, 0.4]))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
         self.register_buffer("class_names", encode_names(self.classes))
@@ -294,4 +296,5 @@ class DenoiSegNet(nn.Module):
             ours, theirs = describe_architecture(self.architecture), describe_architecture(found)
             wrong = [f"{key}={theirs[key]} (network has {ours[key]})" for key in ours if ours[key] != theirs[key]]
             raise ValueError(f"the file holds another network: {', '.join(wrong)}; build the network with the file's values")
+        state_dict = {prefix + "blind": torch.tensor(True), **state_dict}
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]

@@ -34,7 +34,7 @@ class SequentialNet(nn.Module):
     torch.Size([1, 4, 9, 12])
     """
 
-    __jit_unused_properties__ = ("threshold", "overlap", "rays", "class_weights", "quarter_turns")
+    __jit_unused_properties__ = ("threshold", "overlap", "rays", "class_weights", "quarter_turns", "blind")
 
     classes: list[str]
     head: str
@@ -84,6 +84,11 @@ class SequentialNet(nn.Module):
     def quarter_turns(self) -> Tensor:
         """Whether quarter turns make sense to both networks."""
         return self.denoiser.quarter_turns & self.segmenter.quarter_turns
+
+    @property
+    def blind(self) -> Tensor:
+        """Whether the denoiser learnt from blind spots, see :class:`DenoiSegNet`."""
+        return self.denoiser.blind
 
     def train(self, mode: bool = True) -> "SequentialNet":
         """Set the mode of the segmenter; the denoiser stays as it is."""

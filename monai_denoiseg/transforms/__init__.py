@@ -23,6 +23,7 @@ from monai_denoiseg.transforms.orient import (
     same_spacing,
 )
 from monai_denoiseg.transforms.partial import FlagPartialLabel, FlagPartialLabeld, KeepLabels, KeepSlices, KeepSlicesd
+from monai_denoiseg.transforms.refine import refine_denoised, refine_reach
 from monai_denoiseg.transforms.replacement import STRATEGIES
 from monai_denoiseg.transforms.rescale import RescaledCrop
 from monai_denoiseg.transforms.split import SplitPredictiond
@@ -91,6 +92,8 @@ __all__ = [
     "ray_faces",
     "ray_permutation",
     "read_struct_mask",
+    "refine_denoised",
+    "refine_reach",
     "render_stars",
     "same_spacing",
     "split_necks",

@@ -21,6 +21,7 @@ from monai_denoiseg.workflow import bundle_folder, methods, run_bundle
 
 from .conftest import TINY, Program, run_program, words
 
+WITH_TARGETS = ("supervised", "noise2noise")
 DENOISERS = ("noise2void", "n2v2", "structn2v", "supervised", "noise2noise")
 SEGMENTERS = ("baseline", "finetune", "stardist")
 BOTH = ("sequential", "finetune_sequential", "stardist_sequential", "denoiseg_stardist")
@@ -79,6 +80,11 @@ def predict_and_check(bundle: str, method: str, run: Path, data: Path, out: Path
         assert found.shape == tifffile.imread(image).shape
         assert np.isfinite(found).all()
 
+    run_bundle("infer", bundle, output_dir=str(out / "plain"), refine="false", **place)
+    for path in (out / "results").iterdir():
+        same = np.array_equal(tifffile.imread(path), tifffile.imread(out / "plain" / path.name))
+        assert same == (path.stem.endswith("instances") or method in WITH_TARGETS)
+
     run_bundle("evaluate", bundle, output_dir=str(out / "evaluation"), **place)
     metrics = json.loads((out / "evaluation" / "metrics.json").read_text())
     assert ("psnr" in metrics) == (method not in SEGMENTERS)
@@ -98,6 +104,7 @@ def test_2d(method: str, trained: dict[str, Path], cells: Path, tmp_path: Path) 
     assert len(rows) == TINY["max_epochs"]
     assert all(np.isfinite(float(row["loss"])) for row in rows)
     network = load_network(trained[method] / "models" / "model.pt")
+    assert bool(network.blind) == (method not in WITH_TARGETS)
     assert isinstance(network, SequentialNet) == ("sequential" in method)
     assert network.head == ("none" if method in DENOISERS else "stardist" if "stardist" in method else "classes")
     assert (trained[method] / "models" / "first_stage" / "model.pt").is_file() == (method in FIRST_STAGE)

@@ -61,11 +61,18 @@ def level(net: DenoiSegNet, data: np.ndarray) -> float:
 
 
 def predictor(
-    net: DenoiSegNet, folder: Path, tile: Any, tta: bool = False, threshold: float = 0.35, **options: Any
+    net: DenoiSegNet,
+    folder: Path,
+    tile: Any,
+    tta: bool = False,
+    threshold: float = 0.35,
+    *,
+    refine: bool = False,
+    **options: Any,
 ) -> StreamingPredictor:
     found = ProbabilitiesToInstances(threshold, min_size=3, fill_holes=True)
     options = {"instances": found, "amp": "off", "save_probabilities": True, **options}
-    return StreamingPredictor(net, DenoiSegInferer(tile, tta), folder / "out", **options)
+    return StreamingPredictor(net, DenoiSegInferer(tile, tta, refine=refine), folder / "out", **options)
 
 
 class Killed(BaseException):

@@ -51,6 +51,24 @@ def test_goes_on_after_an_interruption(
     assert not list((tmp_path / "out").glob(".*"))
 
 
+@pytest.mark.parametrize("classes", [3, 0])
+@pytest.mark.parametrize(("step", "count"), [("predict", 15), ("refine", 0), ("refine", 5), ("refine", 13)])
+def test_refined_the_same_after_an_interruption(
+    tmp_path: Path, step: str, count: int, classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.tif", picture((2, 5, 20, 18)), "TZYX")  # 12 tiles a frame: 13 is in the second
+    net = network(n_classes=classes)
+
+    def run(folder: Path) -> np.ndarray:
+        return read(predictor(net, folder, (4, 8, 16), refine=True)(path)["denoised"], 3)
+
+    wanted = run(tmp_path / "once")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        stop_after(patch, step, count)
+        run(tmp_path)
+    np.testing.assert_array_equal(run(tmp_path), wanted)
+
+
 @pytest.mark.parametrize(("step", "count"), [("predict", 5), ("grow", 0), ("grow", 7)])
 def test_splits_are_the_same_after_an_interruption(
     tmp_path: Path, step: str, count: int, monkeypatch: pytest.MonkeyPatch
@@ -96,6 +114,7 @@ def test_killed_while_the_outputs_get_their_names(tmp_path: Path, monkeypatch: p
     [
         ({"tile": 16}, "tile_size was 8, is 16"),
         ({"tta": True}, "tta was False, is True"),
+        ({"refine": True}, "refine was False, is True"),
         ({"overlap": 3}, r"overlap was \[64, 64\], is \[3, 3\]"),
         ({"threshold": 0.4}, "threshold was 0.35, is 0.4"),
         ({"instances": ProbabilitiesToInstances(0.35, split_neck=0.7)}, "split_neck was 0.0, is 0.7"),

@@ -11,7 +11,7 @@ import zarr
 from stream_helpers import in_memory, level, network, picture, predictor, read, write
 
 from monai_denoiseg.data import open_lazy
-from monai_denoiseg.transforms import InstanceStitcher, ProbabilitiesToInstances
+from monai_denoiseg.transforms import InstanceStitcher, ProbabilitiesToInstances, refine_denoised
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.ome.zarr"])
@@ -48,6 +48,26 @@ def test_equals_the_prediction_in_memory(
         assert labels.max() > 1 or i
         np.testing.assert_array_equal(results["instances"][i], labels)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written.values())
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.zarr"])
+@pytest.mark.parametrize(
+    ("shape", "axes", "dims", "tile", "classes"),
+    [((300, 38), "YX", 2, 64, 3), ((3, 33, 30), "TYX", 2, 16, 3), ((40, 41), "YX", 2, 16, 0), ((2, 2, 40, 10, 9), "TCZYX", 3, 8, 3)],
+)
+def test_refined_as_in_memory(
+    tmp_path: Path, name: str, shape: tuple[int, ...], axes: str, dims: int, tile: int, classes: int
+) -> None:
+    data, channels = picture(shape), 2 if "C" in axes else 1
+    net = network(dims, in_channels=channels, n_classes=classes)
+    frames = data.reshape(-1, channels, *shape[-dims:])
+    run = predictor(net, tmp_path, tile, refine=True)
+    denoised = read(run(write(tmp_path / name, data, axes))["denoised"], dims)
+    for frame, found in zip(frames, denoised, strict=True):
+        wanted = refine_denoised(in_memory(net, frame, False)[classes:], frame)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
+        assert not np.allclose(found, in_memory(net, frame, False)[classes:], rtol=1e-3)
+    assert not list((tmp_path / "out").glob(".*"))
 
 
 def test_semantic_classes(tmp_path: Path) -> None:

@@ -53,7 +53,12 @@ def test_equals_the_prediction_in_memory(
 @pytest.mark.parametrize("name", ["a.tif", "a.ome.zarr"])
 @pytest.mark.parametrize(
     ("shape", "axes", "dims", "tile", "classes"),
-    [((300, 38), "YX", 2, 64, 3), ((3, 33, 30), "TYX", 2, 16, 3), ((40, 41), "YX", 2, 16, 0), ((2, 2, 40, 10, 9), "TCZYX", 3, 8, 3)],
+    [
+        ((300, 38), "YX", 2, 64, 3),
+        ((3, 33, 30), "TYX", 2, 16, 3),
+        ((40, 41), "YX", 2, 16, 0),
+        ((2, 2, 40, 10, 9), "TCZYX", 3, 8, 3),
+    ],
 )
 def test_refined_as_in_memory(
     tmp_path: Path, name: str, shape: tuple[int, ...], axes: str, dims: int, tile: int, classes: int

@@ -216,6 +216,12 @@ def test_the_bundles_differ_only_where_they_may(name: str) -> None:
         assert {key for key in two if two[key] != three[key]} == MAY_DIFFER & set(two)
 
 
+def test_a_training_on_several_gpus_tells_the_network_as_much_as_one_on_a_single() -> None:
+    one, several = ([line for line in load(name)["run"] if "@network." in line] for name in ("train", "multi_gpu_train"))
+    assert len(one) >= 3
+    assert [line.replace("@network.", "@network.module.") for line in one] == several
+
+
 def test_the_metadata_of_the_bundles_differ_in_words_and_shapes() -> None:
     two, three = (json.loads((BUNDLES / f"denoiseg_{n}d" / "configs" / "metadata.json").read_text("utf-8")) for n in (2, 3))
     assert list(two) == list(three)

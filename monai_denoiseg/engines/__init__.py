@@ -1,7 +1,7 @@
 """Engines: trainer and evaluator on Ignite through MONAI, whole-image inference, and the glue a bundle needs."""
 
-from .batch import BlindSpotBatch
-from .bundle import (
+from monai_denoiseg.engines.batch import BlindSpotBatch
+from monai_denoiseg.engines.bundle import (
     bundle_root,
     calibrate,
     check_keys,
@@ -10,17 +10,17 @@ from .bundle import (
     load_weights,
     user_settings,
 )
-from .datalists import count_data, labelled_flags, training_data, typical_spacing
-from .distributed import leave_group
-from .errors import explain_errors, first_cause, wait_for_workers
-from .evaluator import DenoiSegEvaluator
-from .inferer import DenoiSegInferer, Tile, tiles
-from .precision import Precision, cpu_gains_from_bf16
-from .predictor import FilePredictor
-from .rescaled import RescaledLabels, can_rescale
-from .stages import DenoiseImaged, first_stage, joined_network, load_network, start_network
-from .streaming import StreamingPredictor
-from .trainer import DenoiSegTrainer, average_parts
+from monai_denoiseg.engines.datalists import count_data, labelled_flags, training_data, typical_spacing
+from monai_denoiseg.engines.distributed import leave_group
+from monai_denoiseg.engines.errors import explain_errors, first_cause, wait_for_workers
+from monai_denoiseg.engines.evaluator import DenoiSegEvaluator
+from monai_denoiseg.engines.inferer import DenoiSegInferer, Tile, tiles
+from monai_denoiseg.engines.precision import Precision, cpu_gains_from_bf16
+from monai_denoiseg.engines.predictor import FilePredictor
+from monai_denoiseg.engines.rescaled import RescaledLabels, can_rescale
+from monai_denoiseg.engines.stages import DenoiseImaged, first_stage, joined_network, load_network, start_network
+from monai_denoiseg.engines.streaming import StreamingPredictor
+from monai_denoiseg.engines.trainer import DenoiSegTrainer, average_parts
 
 __all__ = [
     "BlindSpotBatch",

@@ -13,9 +13,9 @@ import torch
 from monai.bundle import ConfigWorkflow, ReferenceResolver
 from torch import nn
 
-from ..checks import check_option, suggest
-from ..handlers.files import is_main_process, save_atomically
-from .errors import explain_errors
+from monai_denoiseg.checks import check_option, suggest
+from monai_denoiseg.handlers.files import is_main_process, save_atomically
+from monai_denoiseg.engines.errors import explain_errors
 
 logger = logging.getLogger(__name__)
 

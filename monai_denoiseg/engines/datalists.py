@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from ..checks import check_int
-from ..data import count_labelled, folder_datalist, split_datalist, write_simulated
-from ..handlers.files import is_main_process, of_all_processes
-from ..transforms import KeepLabels
+from monai_denoiseg.checks import check_int
+from monai_denoiseg.data import count_labelled, folder_datalist, split_datalist, write_simulated
+from monai_denoiseg.handlers.files import is_main_process, of_all_processes
+from monai_denoiseg.transforms import KeepLabels
 
 logger = logging.getLogger(__name__)
 

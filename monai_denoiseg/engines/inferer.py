@@ -12,8 +12,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
-from ..checks import check_int, per_axis
-from ..transforms import n_orientations, orient, orient_inverse, ray_permutation, refine_denoised, refine_reach
+from monai_denoiseg.checks import check_int, per_axis
+from monai_denoiseg.transforms import n_orientations, orient, orient_inverse, ray_permutation, refine_denoised, refine_reach
 
 REFINE_BLOCK = {2: 1024, 3: 96}
 """Edge of the blocks in which a denoised image is refined, in voxels, by number of axes."""

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_option
-from ..memory import keep_freed_memory
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.memory import keep_freed_memory
 
 OPTIONS = ("auto", "off", "bf16", "fp16")
 

@@ -12,11 +12,11 @@ from ignite.engine import Events
 from monai.engines import Evaluator
 from torch import nn
 
-from ..checks import check_int, check_option
-from ..data.lazy import can_stream, open_lazy
-from ..data.ngff import is_zarr
-from .errors import first_cause
-from .precision import Precision
+from monai_denoiseg.checks import check_int, check_option
+from monai_denoiseg.data.lazy import can_stream, open_lazy
+from monai_denoiseg.data.ngff import is_zarr
+from monai_denoiseg.engines.errors import first_cause
+from monai_denoiseg.engines.precision import Precision
 
 logger = logging.getLogger(__name__)
 

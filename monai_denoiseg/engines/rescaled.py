@@ -10,12 +10,12 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
-from ..checks import check_int, check_range
-from ..data.batches import AnnotatedVoxels, around, has_annotation, plain
-from ..transforms import RescaledCrop
-from ..transforms.rescale import window_at
-from .inferer import DenoiSegInferer
-from .precision import Precision
+from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.data.batches import AnnotatedVoxels, around, has_annotation, plain
+from monai_denoiseg.transforms import RescaledCrop
+from monai_denoiseg.transforms.rescale import window_at
+from monai_denoiseg.engines.inferer import DenoiSegInferer
+from monai_denoiseg.engines.precision import Precision
 
 KEPT = ("labelled", "intensity", "spacing")
 

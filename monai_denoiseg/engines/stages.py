@@ -14,11 +14,11 @@ from monai.bundle import ConfigWorkflow
 from monai.transforms import Transform
 from torch import Tensor, nn
 
-from ..checks import check_option
-from ..networks import DenoiSegNet, SequentialNet, network_for_file
-from .bundle import bundle_root, load_weights
-from .inferer import DenoiSegInferer
-from .precision import Precision
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.networks import DenoiSegNet, SequentialNet, network_for_file
+from monai_denoiseg.engines.bundle import bundle_root, load_weights
+from monai_denoiseg.engines.inferer import DenoiSegInferer
+from monai_denoiseg.engines.precision import Precision
 
 logger = logging.getLogger(__name__)
 

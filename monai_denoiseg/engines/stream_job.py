@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..constants import BORDER, FOREGROUND
-from ..data.lazy import LazyImage
-from ..data.ngff import require_zarr
-from ..data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
-from ..transforms import InstanceStitcher, n_orientations, refine_denoised, refine_reach
-from ..transforms.necks import aspect_of
-from ..transforms.units import voxel_size
-from .inferer import Tile, tiles
-from .journal import Journal
-from .whole_range import check_finite, streamed_range
+from monai_denoiseg.constants import BORDER, FOREGROUND
+from monai_denoiseg.data.lazy import LazyImage
+from monai_denoiseg.data.ngff import require_zarr
+from monai_denoiseg.data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
+from monai_denoiseg.transforms import InstanceStitcher, n_orientations, refine_denoised, refine_reach
+from monai_denoiseg.transforms.necks import aspect_of
+from monai_denoiseg.transforms.units import voxel_size
+from monai_denoiseg.engines.inferer import Tile, tiles
+from monai_denoiseg.engines.journal import Journal
+from monai_denoiseg.engines.whole_range import check_finite, streamed_range
 
 logger = logging.getLogger(__name__)
 

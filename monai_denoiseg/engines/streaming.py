@@ -11,16 +11,16 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from ..checks import check_int, check_option, check_range, per_axis
-from ..data.lazy import LazyImage, open_lazy
-from ..data.ngff import is_zarr
-from ..data.reader import split_name
-from ..data.sinks import SUFFIXES, part_path, remove
-from ..transforms import ProbabilitiesToInstances
-from .inferer import DenoiSegInferer
-from .journal import Journal
-from .precision import Precision
-from .stream_job import StreamJob
+from monai_denoiseg.checks import check_int, check_option, check_range, per_axis
+from monai_denoiseg.data.lazy import LazyImage, open_lazy
+from monai_denoiseg.data.ngff import is_zarr
+from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.data.sinks import SUFFIXES, part_path, remove
+from monai_denoiseg.transforms import ProbabilitiesToInstances
+from monai_denoiseg.engines.inferer import DenoiSegInferer
+from monai_denoiseg.engines.journal import Journal
+from monai_denoiseg.engines.precision import Precision
+from monai_denoiseg.engines.stream_job import StreamJob
 
 FORMATS = ("auto", *SUFFIXES)
 KINDS = ("denoised", "instances", "classes", "probabilities")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..intensity import robust_moments, sample_stride
+from monai_denoiseg.intensity import robust_moments, sample_stride
 
 
 def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]]) -> Tensor:

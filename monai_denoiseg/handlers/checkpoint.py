@@ -14,8 +14,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..checks import check_range
-from .files import is_main_process, of_all_processes, save_atomically, set_aside
+from monai_denoiseg.checks import check_range
+from monai_denoiseg.handlers.files import is_main_process, of_all_processes, save_atomically, set_aside
 
 logger = logging.getLogger(__name__)
 

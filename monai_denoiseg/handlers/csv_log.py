@@ -10,7 +10,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from .files import is_main_process, set_aside
+from monai_denoiseg.handlers.files import is_main_process, set_aside
 
 
 class CSVLog:

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from ..checks import check_option
-from ..metrics import ClassDice, InstanceMetric, psnr, residual_figures, scale_invariant_psnr, ssim
-from ..pictures import join_panels, panel_images, to_png_bytes
-from .labels import known_spacing, predicted_labels
-from .panels import prediction_arrays, segmentation_channels
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.metrics import ClassDice, InstanceMetric, psnr, residual_figures, scale_invariant_psnr, ssim
+from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
+from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
+from monai_denoiseg.handlers.panels import prediction_arrays, segmentation_channels
 
 RANKS = ("best", "median", "worst")
 HEADS = ("classes", "stardist", "none")

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..checks import check_int, check_range
-from ..metrics import NOISE_LIMIT, noise_correlation
-from ..transforms import box_mask, covered_axes
-from .files import is_main_process
+from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.metrics import NOISE_LIMIT, noise_correlation
+from monai_denoiseg.transforms import box_mask, covered_axes
+from monai_denoiseg.handlers.files import is_main_process
 
 _LONGEST_LAG, _WEAK = 7, 0.1
 _AT_MOST = {2: (1024, 1024), 3: (64, 256, 256)}

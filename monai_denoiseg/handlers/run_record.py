@@ -19,7 +19,7 @@ from torch import nn
 
 import monai_denoiseg
 
-from .files import is_main_process
+from monai_denoiseg.handlers.files import is_main_process
 
 
 def versions() -> dict[str, str]:

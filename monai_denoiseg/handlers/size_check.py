@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from ..checks import check_int, check_range
-from ..constants import FOREGROUND, IGNORE
-from ..transforms import ProbabilitiesToInstances
-from ..transforms.units import SLACK, voxel_size
-from .files import is_main_process
+from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.constants import FOREGROUND, IGNORE
+from monai_denoiseg.transforms import ProbabilitiesToInstances
+from monai_denoiseg.transforms.units import SLACK, voxel_size
+from monai_denoiseg.handlers.files import is_main_process
 
 
 def check_sizes(

@@ -10,10 +10,10 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
-from ..checks import check_range
-from ..metrics import average_precision, seg_score
-from .files import of_all_processes
-from .labels import predicted_labels
+from monai_denoiseg.checks import check_range
+from monai_denoiseg.metrics import average_precision, seg_score
+from monai_denoiseg.handlers.files import of_all_processes
+from monai_denoiseg.handlers.labels import predicted_labels
 
 logger = logging.getLogger(__name__)
 

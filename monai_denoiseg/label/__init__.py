@@ -3,14 +3,14 @@
 The app itself (:mod:`monai_denoiseg.label.app`) runs within a MONAI Label server; what it does stands in plain functions here.
 """
 
-from .acquisition import blind_spot_error, choose, prediction_entropy
-from .layout import write_app
-from .outlines import Outline, draw_outlines, read_outlines, trace_outlines
-from .predict import predict_file
-from .scores import ScoreBook, measure
-from .segments import prepare_label, read_segments
-from .study import split_study
-from .training import Progress
+from monai_denoiseg.label.acquisition import blind_spot_error, choose, prediction_entropy
+from monai_denoiseg.label.layout import write_app
+from monai_denoiseg.label.outlines import Outline, draw_outlines, read_outlines, trace_outlines
+from monai_denoiseg.label.predict import predict_file
+from monai_denoiseg.label.scores import ScoreBook, measure
+from monai_denoiseg.label.segments import prepare_label, read_segments
+from monai_denoiseg.label.study import split_study
+from monai_denoiseg.label.training import Progress
 
 __all__ = [
     "Outline",

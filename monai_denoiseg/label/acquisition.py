@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..engines import Precision
-from ..transforms import BlindSpot, FixedBlindSpotd
+from monai_denoiseg.engines import Precision
+from monai_denoiseg.transforms import BlindSpot, FixedBlindSpotd
 
 MEASURES = ("uncertainty", "blind_spot")
 

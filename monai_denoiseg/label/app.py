@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..data.reader import split_name
-from ..engines import first_cause
-from .api import (
+from monai_denoiseg import __version__
+from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.engines import first_cause
+from monai_denoiseg.label.api import (
     HTTPException,
     MONAILabelApp,
     MONAILabelException,
@@ -18,13 +18,13 @@ from .api import (
     create_dsa_annotations_json,
     settings,
 )
-from .infer_tasks import BundleTask, Self2SegTask
-from .outlines import outlines_json, trace_outlines
-from .predict import class_names, defaults, label_names
-from .refusals import refuse_mistakes
-from .results import read_labels, remove, served_bundles
-from .study import image_path
-from .study_tasks import MeasureStrategy, StudyScoring, StudyTraining
+from monai_denoiseg.label.infer_tasks import BundleTask, Self2SegTask
+from monai_denoiseg.label.outlines import outlines_json, trace_outlines
+from monai_denoiseg.label.predict import class_names, defaults, label_names
+from monai_denoiseg.label.refusals import refuse_mistakes
+from monai_denoiseg.label.results import read_labels, remove, served_bundles
+from monai_denoiseg.label.study import image_path
+from monai_denoiseg.label.study_tasks import MeasureStrategy, StudyScoring, StudyTraining
 
 logger = logging.getLogger(__name__)
 

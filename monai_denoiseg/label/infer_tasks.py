@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.reader import split_name
-from .api import InferTask, device_list, name_to_device
-from .predict import defaults, label_names, model_file, predict_to
-from .results import checked_device, convert, infer_settings, new_name, value_names
-from .starting import OPTIONS, scribble_values, self2seg_file
+from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.label.api import InferTask, device_list, name_to_device
+from monai_denoiseg.label.predict import defaults, label_names, model_file, predict_to
+from monai_denoiseg.label.results import checked_device, convert, infer_settings, new_name, value_names
+from monai_denoiseg.label.starting import OPTIONS, scribble_values, self2seg_file
 
 logger = logging.getLogger(__name__)
 

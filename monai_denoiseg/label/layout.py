@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..checks import check_option
-from ..workflow import bundle_folder
-from .predict import model_file
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.workflow import bundle_folder
+from monai_denoiseg.label.predict import model_file
 
 SERVED = ("denoiseg_2d", "denoiseg_3d")
 """The bundles a server trains."""
@@ -68,7 +68,7 @@ def write_app(output: str | os.PathLike, bundles: Sequence[str] = SERVED, models
 
 def _home(path: str | os.PathLike, sources: dict[str, Path]) -> str:
     """The bundle a network belongs to."""
-    from ..networks import network_for_file
+    from monai_denoiseg.networks import network_for_file
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"no trained network {path}")

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 from skimage.measure import find_contours
 
-from ..constants import IGNORE
+from monai_denoiseg.constants import IGNORE
 
 IGNORED = ("ignore", "ignore*")
 """Names (in lower case) of a class whose voxels are not annotated; ``Ignore*`` is one of QuPath's own classes."""

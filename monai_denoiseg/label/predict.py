@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from monai.bundle import ConfigWorkflow
 
-from ..data.reader import split_name
-from ..engines import Precision, first_cause, load_network
+from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.engines import Precision, first_cause, load_network
 
 KINDS = ("instances", "classes", "denoised")
 

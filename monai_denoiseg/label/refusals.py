@@ -6,7 +6,7 @@ import logging
 import traceback
 from typing import Any
 
-from .api import HTTPException, ImageNotFoundException, JSONResponse, LabelNotFoundException
+from monai_denoiseg.label.api import HTTPException, ImageNotFoundException, JSONResponse, LabelNotFoundException
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.reader import FileReader, split_name
+from monai_denoiseg.data.reader import FileReader, split_name
 
 VOLUMES = (".nrrd", ".nii", ".nii.gz", ".mha")
 """Formats in which a plane is stored as a volume of one slice, as viewers of volumes expect."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checks import check_option
-from .acquisition import MEASURES, blind_spot_error, prediction_entropy
-from .predict import load_for, model_file
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.label.acquisition import MEASURES, blind_spot_error, prediction_entropy
+from monai_denoiseg.label.predict import load_for, model_file
 
 logger = logging.getLogger(__name__)
 

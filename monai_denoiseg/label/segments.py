@@ -11,11 +11,11 @@ import nibabel
 import numpy as np
 import tifffile
 
-from ..constants import IGNORE
-from ..data import LoadItemd
-from ..data.nifti import NIFTI_SUFFIXES, write_nifti
-from ..data.reader import image_layout, split_name
-from .outlines import IGNORED, draw_outlines, read_outlines
+from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.data import LoadItemd
+from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, write_nifti
+from monai_denoiseg.data.reader import image_layout, split_name
+from monai_denoiseg.label.outlines import IGNORED, draw_outlines, read_outlines
 
 HIDDEN = (*IGNORED, "not annotated", "unlabelled", "unlabeled")
 """Names (in lower case) of a segment whose voxels are not annotated."""

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from ..checks import check_int, check_range
-from ..constants import IGNORE
-from ..data import LoadItemd, SavePredictiond
-from ..self2seg.loop import Self2Seg
+from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.data import LoadItemd, SavePredictiond
+from monai_denoiseg.self2seg.loop import Self2Seg
 
 SCRIBBLES = {2: 0, 3: 1}
 """MONAI Label's values of scribbles (background, foreground) and the regions they mean, where the client names none."""

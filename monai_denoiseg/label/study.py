@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checks import check_range
-from ..data import count_labelled
-from ..data.reader import image_layout, split_name
-from .segments import prepare_label, segment_names
+from monai_denoiseg.checks import check_range
+from monai_denoiseg.data import count_labelled
+from monai_denoiseg.data.reader import image_layout, split_name
+from monai_denoiseg.label.segments import prepare_label, segment_names
 
 logger = logging.getLogger(__name__)
 

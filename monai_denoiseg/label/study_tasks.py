@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checks import check_option
-from .acquisition import MEASURES, choose
-from .api import ScoringMethod, Strategy, TrainTask, device_list, name_to_device
-from .predict import class_names, defaults, model_file
-from .results import checked_device, read_stats, truth
-from .scores import ScoreBook
-from .study import describe, served_times, split_study, study_items, unsuitable
-from .training import train_on_study, training_settings
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.label.acquisition import MEASURES, choose
+from monai_denoiseg.label.api import ScoringMethod, Strategy, TrainTask, device_list, name_to_device
+from monai_denoiseg.label.predict import class_names, defaults, model_file
+from monai_denoiseg.label.results import checked_device, read_stats, truth
+from monai_denoiseg.label.scores import ScoreBook
+from monai_denoiseg.label.study import describe, served_times, split_study, study_items, unsuitable
+from monai_denoiseg.label.training import train_on_study, training_settings
 
 logger = logging.getLogger(__name__)
 

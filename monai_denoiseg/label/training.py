@@ -15,11 +15,11 @@ import torch
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
 
-from ..checks import check_int, check_range
-from ..engines import load_network
-from ..networks import DenoiSegNet
-from ..networks.architecture import describe_architecture
-from .predict import defaults, model_file
+from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.engines import load_network
+from monai_denoiseg.networks import DenoiSegNet
+from monai_denoiseg.networks.architecture import describe_architecture
+from monai_denoiseg.label.predict import defaults, model_file
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import check_option, check_range
+from monai_denoiseg.checks import check_option, check_range
 
 CHANNEL_REDUCTIONS = ("mean", "sum")
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_int, check_option, check_range
-from .blindspot_loss import BlindSpotLoss
-from .partial_cross_entropy import PartialCrossEntropyLoss
-from .star_loss import StarDistLoss
+from monai_denoiseg.checks import check_int, check_option, check_range
+from monai_denoiseg.losses.blindspot_loss import BlindSpotLoss
+from monai_denoiseg.losses.partial_cross_entropy import PartialCrossEntropyLoss
+from monai_denoiseg.losses.star_loss import StarDistLoss
 
 HEADS = ("classes", "stardist", "none")
 

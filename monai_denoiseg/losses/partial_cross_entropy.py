@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import check_option
-from ..constants import CLASSES, IGNORE
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.constants import CLASSES, IGNORE
 
 REDUCTIONS = ("labelled", "paper")
 INSTANCE_WEIGHTS = (1.0, 1.0, 5.0)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import check_option, check_range
-from ..constants import IGNORE
-from .partial_cross_entropy import REDUCTIONS
+from monai_denoiseg.checks import check_option, check_range
+from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.losses.partial_cross_entropy import REDUCTIONS
 
 _EPSILON = 1e-7
 

@@ -1,17 +1,17 @@
 """Networks: the CARE U-Net, its N2V2 variant, and the wrapper that carries normalisation and threshold."""
 
-from .architecture import describe_architecture, encode_architecture
-from .class_names import check_classes, decode_names, encode_names
-from .classic import ClassicNet
-from .classic_denoise import HSearch, denoise_bm3d, denoise_mean, denoise_median, denoise_nlm, noise_sigma, search_h
-from .classic_segment import segment_chan_vese, segment_otsu
-from .denoiseg_net import DenoiSegNet
-from .from_file import network_for_file
-from .head import check_rays, count_channels
-from .padding import reflect_to_multiple
-from .plan import Plan, plan_for_spacing, resolve_plan
-from .sequential import SequentialNet, is_sequential
-from .unet import BlurPool, CAREUNet, level_kernels, level_strides
+from monai_denoiseg.networks.architecture import describe_architecture, encode_architecture
+from monai_denoiseg.networks.class_names import check_classes, decode_names, encode_names
+from monai_denoiseg.networks.classic import ClassicNet
+from monai_denoiseg.networks.classic_denoise import HSearch, denoise_bm3d, denoise_mean, denoise_median, denoise_nlm, noise_sigma, search_h
+from monai_denoiseg.networks.classic_segment import segment_chan_vese, segment_otsu
+from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
+from monai_denoiseg.networks.from_file import network_for_file
+from monai_denoiseg.networks.head import check_rays, count_channels
+from monai_denoiseg.networks.padding import reflect_to_multiple
+from monai_denoiseg.networks.plan import Plan, plan_for_spacing, resolve_plan
+from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
+from monai_denoiseg.networks.unet import BlurPool, CAREUNet, level_kernels, level_strides
 
 __all__ = [
     "BlurPool",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
-from ..checks import check_int, check_range
+from monai_denoiseg.checks import check_int, check_range
 
 __all__ = ["BM3D_PACKAGES", "HSearch", "denoise_bm3d", "denoise_mean", "denoise_median", "denoise_nlm", "noise_sigma", "search_h"]
 

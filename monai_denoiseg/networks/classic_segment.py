@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from skimage.filters import threshold_otsu
 from skimage.segmentation import chan_vese, morphological_chan_vese
 
-from ..checks import check_int, check_range
+from monai_denoiseg.checks import check_int, check_range
 
 __all__ = ["segment_chan_vese", "segment_otsu"]
 

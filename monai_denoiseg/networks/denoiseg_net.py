@@ -8,13 +8,13 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_option
-from ..intensity import robust_moments
-from .architecture import describe_architecture, encode_architecture
-from .class_names import check_classes, decode_names, encode_names
-from .head import check_rays, count_channels
-from .padding import reflect_to_multiple
-from .unet import CAREUNet
+from monai_denoiseg.checks import check_option
+from monai_denoiseg.intensity import robust_moments
+from monai_denoiseg.networks.architecture import describe_architecture, encode_architecture
+from monai_denoiseg.networks.class_names import check_classes, decode_names, encode_names
+from monai_denoiseg.networks.head import check_rays, count_channels
+from monai_denoiseg.networks.padding import reflect_to_multiple
+from monai_denoiseg.networks.unet import CAREUNet
 
 NORMALISATIONS = ("dataset", "image")
 HEAD_WIDENING = 4

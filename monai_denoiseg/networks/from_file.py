@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .architecture import describe_architecture
-from .class_names import decode_names
-from .denoiseg_net import DenoiSegNet
-from .sequential import SequentialNet, is_sequential
+from monai_denoiseg.networks.architecture import describe_architecture
+from monai_denoiseg.networks.class_names import decode_names
+from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
+from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
 
 
 def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet | SequentialNet:

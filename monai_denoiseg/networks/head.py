@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import check_int
-from ..constants import CLASSES
+from monai_denoiseg.checks import check_int
+from monai_denoiseg.constants import CLASSES
 
 
 def count_channels(n_classes: int | None, classes: Sequence[str]) -> int:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..checks import check_int, per_axis
-from .unet import level_kernels, level_strides
+from monai_denoiseg.checks import check_int, per_axis
+from monai_denoiseg.networks.unet import level_kernels, level_strides
 
 __all__ = ["AUTO", "Plan", "plan_for_spacing", "resolve_plan"]
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
-from .denoiseg_net import DenoiSegNet
+from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
 
 
 class SequentialNet(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checks import check_int, check_option, per_axis
+from monai_denoiseg.checks import check_int, check_option, per_axis
 
 _CONV: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 _POOL: dict[int, Any] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}

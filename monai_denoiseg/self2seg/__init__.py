@@ -1,17 +1,17 @@
 """Self2Seg: joint segmentation and denoising of a single image, without training data."""
 
-from .chan_vese import segment_convex_chan_vese, segment_sequential
-from .cnn_expert import Noise2FastExpert
-from .constant_expert import ConstantExpert
-from .dictionary import Self2Segd
-from .expert import Expert
-from .linear_expert import LinearExpert
-from .loop import Self2Seg
-from .noise2fast import denoise_noise2fast
-from .path import LambdaPath
-from .result import EnergyRecord, Self2SegResult
-from .solver import USolution, solve_u
-from .trained_expert import TrainedExpert
+from monai_denoiseg.self2seg.chan_vese import segment_convex_chan_vese, segment_sequential
+from monai_denoiseg.self2seg.cnn_expert import Noise2FastExpert
+from monai_denoiseg.self2seg.constant_expert import ConstantExpert
+from monai_denoiseg.self2seg.dictionary import Self2Segd
+from monai_denoiseg.self2seg.expert import Expert
+from monai_denoiseg.self2seg.linear_expert import LinearExpert
+from monai_denoiseg.self2seg.loop import Self2Seg
+from monai_denoiseg.self2seg.noise2fast import denoise_noise2fast
+from monai_denoiseg.self2seg.path import LambdaPath
+from monai_denoiseg.self2seg.result import EnergyRecord, Self2SegResult
+from monai_denoiseg.self2seg.solver import USolution, solve_u
+from monai_denoiseg.self2seg.trained_expert import TrainedExpert
 
 __all__ = [
     "ConstantExpert",

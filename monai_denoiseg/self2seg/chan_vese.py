@@ -9,9 +9,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from .loop import Self2Seg, checked_image
-from .noise2fast import denoise_noise2fast
-from .result import Self2SegResult
+from monai_denoiseg.self2seg.loop import Self2Seg, checked_image
+from monai_denoiseg.self2seg.noise2fast import denoise_noise2fast
+from monai_denoiseg.self2seg.result import Self2SegResult
 
 
 def segment_convex_chan_vese(image: ArrayLike | Tensor, lam: float | None = 0.02, **options: Any) -> Self2SegResult:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import check_int, check_option
-from .noise2fast import Noise2FastSettings, predict_noise2fast
-from .noise2fast_net import Noise2FastNet
-from .watch import Watch
+from monai_denoiseg.checks import check_int, check_option
+from monai_denoiseg.self2seg.noise2fast import Noise2FastSettings, predict_noise2fast
+from monai_denoiseg.self2seg.noise2fast_net import Noise2FastNet
+from monai_denoiseg.self2seg.watch import Watch
 
 
 class Noise2FastExpert:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .watch import Watch
+from monai_denoiseg.self2seg.watch import Watch
 
 
 class ConstantExpert:

@@ -10,10 +10,10 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from torch import Tensor
 
-from .energies_file import energies_csv, energies_svg, lambda_path_csv
-from .loop import Self2Seg
-from .result import Self2SegResult
-from .starts import Boxes
+from monai_denoiseg.self2seg.energies_file import energies_csv, energies_svg, lambda_path_csv
+from monai_denoiseg.self2seg.loop import Self2Seg
+from monai_denoiseg.self2seg.result import Self2SegResult
+from monai_denoiseg.self2seg.starts import Boxes
 
 
 class Self2Segd(Transform):

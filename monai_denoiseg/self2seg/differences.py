@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..checks import check_int, check_option, per_axis
+from monai_denoiseg.checks import check_int, check_option, per_axis
 
 TV_KINDS = ("isotropic", "anisotropic")
 """Kinds of total variation: length of the gradient, or sum of its absolute entries."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..pictures import Line, chart_file
-from .path import LambdaPath
-from .result import EnergyRecord
+from monai_denoiseg.pictures import Line, chart_file
+from monai_denoiseg.self2seg.path import LambdaPath
+from monai_denoiseg.self2seg.result import EnergyRecord
 
 LOOKS = (("energy", "energy", "#16202e"), ("fit", "residuals", "#0072b2"), ("tv", "λ × boundary", "#d55e00"))
 """Columns, names and colours of the three curves."""

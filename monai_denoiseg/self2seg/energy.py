@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .differences import total_variation
+from monai_denoiseg.self2seg.differences import total_variation
 
 
 def residuals(image: Tensor, predictions: Tensor, box: int = 1) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from .watch import Watch
+from monai_denoiseg.self2seg.watch import Watch
 
 
 class Expert(Protocol):

@@ -7,12 +7,12 @@ from copy import deepcopy
 from dataclasses import fields
 from typing import Any
 
-from ..checks import check_option, suggest
-from .cnn_expert import Noise2FastExpert
-from .constant_expert import ConstantExpert
-from .expert import Expert
-from .linear_expert import RIDGE, LinearExpert
-from .noise2fast_training import Noise2FastSettings
+from monai_denoiseg.checks import check_option, suggest
+from monai_denoiseg.self2seg.cnn_expert import Noise2FastExpert
+from monai_denoiseg.self2seg.constant_expert import ConstantExpert
+from monai_denoiseg.self2seg.expert import Expert
+from monai_denoiseg.self2seg.linear_expert import RIDGE, LinearExpert
+from monai_denoiseg.self2seg.noise2fast_training import Noise2FastSettings
 
 EXPERTS = ("noise2fast", "linear", "constant")
 OPTIONS = ("settings", "warm", "warm_iterations", "compare", *(field.name for field in fields(Noise2FastSettings)))

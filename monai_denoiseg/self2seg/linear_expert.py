@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_int, check_range
-from .watch import Watch
+from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.self2seg.watch import Watch
 
 RADIUS = {2: 7, 3: 2}
 RIDGE = 1.0

@@ -13,18 +13,18 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ..checks import check_int, check_option, check_range
-from .differences import TV_KINDS
-from .expert import Expert
-from .experts import make_experts
-from .linear_expert import RIDGE
-from .noise2fast import denoise_noise2fast
-from .noise2fast_training import Noise2FastSettings
-from .path import LAMBDAS, check_lambdas
-from .result import Self2SegResult
-from .run import Rules, Run
-from .starts import Boxes, start_by_boxes, start_by_scribbles, start_by_threshold
-from .watch import Watch
+from monai_denoiseg.checks import check_int, check_option, check_range
+from monai_denoiseg.self2seg.differences import TV_KINDS
+from monai_denoiseg.self2seg.expert import Expert
+from monai_denoiseg.self2seg.experts import make_experts
+from monai_denoiseg.self2seg.linear_expert import RIDGE
+from monai_denoiseg.self2seg.noise2fast import denoise_noise2fast
+from monai_denoiseg.self2seg.noise2fast_training import Noise2FastSettings
+from monai_denoiseg.self2seg.path import LAMBDAS, check_lambdas
+from monai_denoiseg.self2seg.result import Self2SegResult
+from monai_denoiseg.self2seg.run import Rules, Run
+from monai_denoiseg.self2seg.starts import Boxes, start_by_boxes, start_by_scribbles, start_by_threshold
+from monai_denoiseg.self2seg.watch import Watch
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from .noise2fast_training import Noise2FastSettings, Training
-from .watch import Watch
+from monai_denoiseg.self2seg.noise2fast_training import Noise2FastSettings, Training
+from monai_denoiseg.self2seg.watch import Watch
 
 __all__ = ["Noise2FastSettings", "denoise_noise2fast", "predict_noise2fast", "train_noise2fast"]
 

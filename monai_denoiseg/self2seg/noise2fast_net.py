@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import check_int, check_option
+from monai_denoiseg.checks import check_int, check_option
 
 PADDINGS = ("reflect", "zeros")
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import check_int, check_option, check_range
-from ..memory import keep_freed_memory
-from .checkerboard import checkerboard_pairs
-from .noise2fast_net import Noise2FastNet
-from .watch import Watch
+from monai_denoiseg.checks import check_int, check_option, check_range
+from monai_denoiseg.memory import keep_freed_memory
+from monai_denoiseg.self2seg.checkerboard import checkerboard_pairs
+from monai_denoiseg.self2seg.noise2fast_net import Noise2FastNet
+from monai_denoiseg.self2seg.watch import Watch
 
 Pair = tuple[Tensor, Tensor, Tensor, Tensor]
 """Source and target ``(P, C, h, w)``, the target's mask ``(P, 1, h, w)`` and the indices of the pixels in the flattened mask."""

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import check_range
-from .energy import channel_weight, membership_cost, memberships, to_labels
-from .solver import USolution, solve_u
+from monai_denoiseg.checks import check_range
+from monai_denoiseg.self2seg.energy import channel_weight, membership_cost, memberships, to_labels
+from monai_denoiseg.self2seg.solver import USolution, solve_u
 
 LAMBDAS = (0.003, 0.006, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)
 

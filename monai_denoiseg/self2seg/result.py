@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from .path import LambdaPath
+    from monai_denoiseg.self2seg.path import LambdaPath
 
 
 @dataclass(frozen=True)

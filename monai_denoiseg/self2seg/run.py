@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .energy import boundary_length, channel_weight, explained, membership_cost, memberships, residuals, to_labels
-from .expert import Expert
-from .path import LambdaPath, solve_path
-from .result import EnergyRecord, Self2SegResult
-from .solver import USolution, solve_u
-from .watch import Watch
+from monai_denoiseg.self2seg.energy import boundary_length, channel_weight, explained, membership_cost, memberships, residuals, to_labels
+from monai_denoiseg.self2seg.expert import Expert
+from monai_denoiseg.self2seg.path import LambdaPath, solve_path
+from monai_denoiseg.self2seg.result import EnergyRecord, Self2SegResult
+from monai_denoiseg.self2seg.solver import USolution, solve_u
+from monai_denoiseg.self2seg.watch import Watch
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .differences import divergence, pairs_along, total_variation
-from .simplex import project_simplex, simplex_threshold
+from monai_denoiseg.self2seg.differences import divergence, pairs_along, total_variation
+from monai_denoiseg.self2seg.simplex import project_simplex, simplex_threshold
 
 
 @dataclass(frozen=True)

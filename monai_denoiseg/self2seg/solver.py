@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_int, check_option, check_range
-from .differences import TV_KINDS, axis_weights
-from .saddle import Saddle
-from .watch import Watch
+from monai_denoiseg.checks import check_int, check_option, check_range
+from monai_denoiseg.self2seg.differences import TV_KINDS, axis_weights
+from monai_denoiseg.self2seg.saddle import Saddle
+from monai_denoiseg.self2seg.watch import Watch
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from skimage.filters import threshold_multiotsu
 from torch import Tensor
 
-from ..checks import check_range
+from monai_denoiseg.checks import check_range
 
 Boxes = Sequence[Sequence[Sequence[int]]]
 

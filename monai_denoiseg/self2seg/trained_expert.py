@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .watch import Watch
+from monai_denoiseg.self2seg.watch import Watch
 
 
 class TrainedExpert:

@@ -7,7 +7,7 @@ import time
 
 from tqdm.auto import tqdm
 
-from ..checks import check_range
+from monai_denoiseg.checks import check_range
 
 
 class Watch:

@@ -13,10 +13,10 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
 from torch import Tensor
 
-from ..checks import check_int, check_option, check_range
-from .replacement import STRATEGIES
-from .struct_copy import copy_blocks
-from .struct_mask import read_struct_mask, struct_neighbours
+from monai_denoiseg.checks import check_int, check_option, check_range
+from monai_denoiseg.transforms.replacement import STRATEGIES
+from monai_denoiseg.transforms.struct_copy import copy_blocks
+from monai_denoiseg.transforms.struct_mask import read_struct_mask, struct_neighbours
 
 PAPER_FRACTION = 1 / 64
 """What the paper's 1.5 % comes to in 2D after its rounding: one voxel in an 8 x 8 box."""

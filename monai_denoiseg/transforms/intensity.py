@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
-from ..intensity import robust_moments
+from monai_denoiseg.intensity import robust_moments
 
 
 class WholeIntensityd(Transform):

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
+from monai_denoiseg.bundle.run import bundle_folder
 from monai_denoiseg.handlers import versions
-from monai_denoiseg.workflow import bundle_folder
 
 RESULTS = Path(__file__).parent / "results"
 

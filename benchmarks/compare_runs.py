@@ -14,9 +14,9 @@ from common import run_bundle
 from compare_data import Folders
 from dsb2018 import HONEST, unlabelled
 
+from monai_denoiseg.bundle.first_stage import OWN
+from monai_denoiseg.bundle.run import bundle_folder, methods
 from monai_denoiseg.checks import check_option, suggest
-from monai_denoiseg.engines.stages import OWN
-from monai_denoiseg.workflow import bundle_folder, methods
 
 PLAIN = {"denoiseg": {}, "denoiseg_alpha0": {"alpha": 0.0}}
 """Methods that are train.json alone."""
@@ -32,7 +32,7 @@ RESERVED = {
 }
 """Keys the comparison sets itself, and the option for each."""
 STAGE_WITHOUT_LABELS = (
-    "$md.engines.first_stage(@first_stage, @first_stage_use, @first_stage_dir, {**@settings, 'dataset_dir': str(@_images_dir)}, "
+    "$md.bundle.first_stage(@first_stage, @first_stage_use, @first_stage_dir, {**@settings, 'dataset_dir': str(@_images_dir)}, "
     "file=@first_stage_file, epochs=@first_stage_epochs)"
 )
 """The first stage of train.json, on the images alone: the folders of all numbers of labels then share one."""

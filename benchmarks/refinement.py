@@ -21,8 +21,9 @@ import tifffile
 import torch
 from common import RESULTS, record
 
-from monai_denoiseg.engines import DenoiSegInferer, load_network
+from monai_denoiseg.engines import DenoiSegInferer
 from monai_denoiseg.metrics import psnr
+from monai_denoiseg.networks import load_network
 from monai_denoiseg.transforms import refine_denoised
 
 NAME = "refinement"

@@ -21,8 +21,9 @@ import torch
 from common import RESULTS, record
 from fewshot_bbbc050 import SPACING, choose
 
-from monai_denoiseg.engines import DenoiSegInferer, load_network
+from monai_denoiseg.engines import DenoiSegInferer
 from monai_denoiseg.metrics import average_precision
+from monai_denoiseg.networks import load_network
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 NAME = "rules_bbbc050"

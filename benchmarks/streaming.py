@@ -29,9 +29,9 @@ from common import RESULTS, record
 from torch.utils.data import DataLoader
 
 from monai_denoiseg.data import OmeZarrSink, can_stream, intensity_statistics, open_lazy, simulate_nuclei
-from monai_denoiseg.engines import BlindSpotBatch, DenoiSegInferer, DenoiSegTrainer, StreamingPredictor, load_weights
+from monai_denoiseg.engines import BlindSpotBatch, DenoiSegInferer, DenoiSegTrainer, StreamingPredictor
 from monai_denoiseg.losses import DenoiSegLoss
-from monai_denoiseg.networks import DenoiSegNet, network_for_file
+from monai_denoiseg.networks import DenoiSegNet, load_weights, network_for_file
 from monai_denoiseg.transforms import BlindSpot, BorderLabel, ProbabilitiesToInstances
 
 WORK = Path(__file__).parent / "work" / "streaming"

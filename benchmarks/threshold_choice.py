@@ -23,9 +23,10 @@ import tifffile
 import torch
 from common import RESULTS, record
 
-from monai_denoiseg.engines import DenoiSegInferer, load_network
+from monai_denoiseg.engines import DenoiSegInferer
 from monai_denoiseg.handlers.threshold_search import GRID, PULL, USUAL
 from monai_denoiseg.metrics import average_precision
+from monai_denoiseg.networks import load_network
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 NAME = "threshold_choice"

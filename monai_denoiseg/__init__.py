@@ -14,7 +14,10 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-ROOMS = ("data", "transforms", "networks", "losses", "metrics", "handlers", "engines", "self2seg")
+ROOMS = (
+    *("data", "transforms", "losses", "metrics", "pictures", "networks", "handlers", "engines", "self2seg"),
+    *("bundle", "label", "report", "workflow"),
+)
 
 __all__ = ["__version__", *ROOMS]
 
@@ -23,3 +26,7 @@ def __getattr__(name: str) -> ModuleType:
     if name in ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *ROOMS})

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.data import write_simulated
-from monai_denoiseg.handlers import set_aside
+from monai_denoiseg.files import set_aside
 from monai_denoiseg.report import write_report
-from monai_denoiseg.workflow import run_bundle
 
 BUDGET = {"features": 16, "max_epochs": 12, "steps_per_epoch": 60, "val_interval": 3}
 """Fits four minutes of two CPU cores."""

@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.cli import parse_overrides
 from monai_denoiseg.data import write_simulated
 from monai_denoiseg.engines import first_cause
-from monai_denoiseg.workflow import run_bundle
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from monai_denoiseg.bundle import training_data
+from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.cli import parse_overrides
 from monai_denoiseg.data import write_simulated
-from monai_denoiseg.engines import training_data
-from monai_denoiseg.workflow import run_bundle
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"

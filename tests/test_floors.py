@@ -11,21 +11,28 @@ import pytest
 import monai_denoiseg
 
 PACKAGE = "monai_denoiseg"
-GROUND = {"", "constants", "checks", "intensity", "memory", "pictures"}  # "" is the package's own __init__, which imports lazily
-FIRST = {"data", "transforms", "networks", "losses", "metrics"}
-SECOND = {"engines", "handlers"}
+GROUND = {"", "constants", "checks", "files", "intensity", "memory", "processes", "spacing"}  # "" is the lazy __init__
+FLOORS = (
+    {"data", "transforms", "losses", "metrics", "pictures"},
+    {"heads"},
+    {"networks", "handlers"},
+    {"engines"},
+    {"bundle"},
+)
+"""From the first floor up. Rooms of the first floor do not import each other; ``self2seg`` stands beside them."""
 
 
 def allowed_rooms(room: str) -> set[str] | None:
     """Rooms that ``room`` may import beside itself; None: everything (the roof: cli, demo, label, report, ...)."""
     if room in GROUND:
         return GROUND
-    if room in FIRST:
-        return GROUND
-    if room in SECOND:
-        return GROUND | FIRST | SECOND
     if room == "self2seg":
         return GROUND | {"transforms", "metrics"}
+    below = set(GROUND)
+    for number, floor in enumerate(FLOORS):
+        if room in floor:
+            return below | (floor if number else set()) | ({"self2seg"} if room == "bundle" else set())
+        below |= floor
     return None
 
 

@@ -10,9 +10,9 @@ from monai.engines import PrepareBatch, SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from torch import nn
 
-from monai_denoiseg.losses import DenoiSegLoss
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.trainer import average_parts
+from monai_denoiseg.losses import DenoiSegLoss
 
 
 class DenoiSegEvaluator(SupervisedEvaluator):

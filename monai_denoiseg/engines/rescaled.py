@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.data.batches import AnnotatedVoxels, around, has_annotation, plain
-from monai_denoiseg.transforms import RescaledCrop
-from monai_denoiseg.transforms.rescale import window_at
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.engines.precision import Precision
+from monai_denoiseg.transforms import RescaledCrop
+from monai_denoiseg.transforms.intensity.rescale import window_at
 
 KEPT = ("labelled", "intensity", "spacing")
 

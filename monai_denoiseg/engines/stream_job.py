@@ -17,12 +17,12 @@ from monai_denoiseg.constants import BORDER, FOREGROUND
 from monai_denoiseg.data.lazy import LazyImage
 from monai_denoiseg.data.ngff import require_zarr
 from monai_denoiseg.data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
-from monai_denoiseg.transforms import InstanceStitcher, n_orientations, refine_denoised, refine_reach
-from monai_denoiseg.transforms.necks import aspect_of
-from monai_denoiseg.transforms.units import voxel_size
 from monai_denoiseg.engines.inferer import Tile, tiles
 from monai_denoiseg.engines.journal import Journal
 from monai_denoiseg.engines.whole_range import check_finite, streamed_range
+from monai_denoiseg.spacing import voxel_size
+from monai_denoiseg.transforms import InstanceStitcher, n_orientations, refine_denoised, refine_reach
+from monai_denoiseg.transforms.instances.necks import aspect_of
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from monai_denoiseg.data.lazy import LazyImage, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.data.sinks import SUFFIXES, part_path, remove
-from monai_denoiseg.transforms import ProbabilitiesToInstances
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.engines.journal import Journal
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.stream_job import StreamJob
+from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 FORMATS = ("auto", *SUFFIXES)
 KINDS = ("denoised", "instances", "classes", "probabilities")

@@ -12,8 +12,8 @@ from monai.engines.utils import IterationEvents
 from torch import nn
 from torch.optim import Optimizer
 
-from monai_denoiseg.losses import JointLoss
 from monai_denoiseg.engines.precision import Precision
+from monai_denoiseg.losses import JointLoss
 
 PARTS = {"loss": "total", "denoising": "denoising", "segmentation": "segmentation"}
 

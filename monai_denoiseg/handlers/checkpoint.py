@@ -15,7 +15,8 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from monai_denoiseg.checks import check_range
-from monai_denoiseg.handlers.files import is_main_process, of_all_processes, save_atomically, set_aside
+from monai_denoiseg.files import save_atomically, set_aside
+from monai_denoiseg.processes import is_main_process, of_all_processes
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from monai_denoiseg.handlers.files import is_main_process, set_aside
+from monai_denoiseg.files import set_aside
+from monai_denoiseg.processes import is_main_process
 
 
 class CSVLog:

@@ -9,10 +9,10 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
-from monai_denoiseg.metrics import class_dice, dice_names, dice_row
-from monai_denoiseg.handlers.files import of_all_processes
 from monai_denoiseg.handlers.labels import predicted_labels
 from monai_denoiseg.handlers.threshold_search import ThresholdSearch
+from monai_denoiseg.metrics import class_dice, dice_names, dice_row
+from monai_denoiseg.processes import of_all_processes
 
 
 class DiceScore:

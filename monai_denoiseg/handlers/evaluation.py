@@ -16,10 +16,10 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.metrics import ClassDice, InstanceMetric, psnr, residual_figures, scale_invariant_psnr, ssim
-from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.handlers.panels import prediction_arrays, segmentation_channels
+from monai_denoiseg.metrics import ClassDice, InstanceMetric, psnr, residual_figures, scale_invariant_psnr, ssim
+from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
 
 RANKS = ("best", "median", "worst")
 HEADS = ("classes", "stardist", "none")

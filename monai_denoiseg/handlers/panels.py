@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from monai_denoiseg.constants import CLASSES
-from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
-from monai_denoiseg.handlers.files import is_main_process
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
+from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
+from monai_denoiseg.processes import is_main_process
 
 
 def segmentation_channels(

@@ -18,8 +18,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 import monai_denoiseg
-
-from monai_denoiseg.handlers.files import is_main_process
+from monai_denoiseg.processes import is_main_process
 
 
 def versions() -> dict[str, str]:

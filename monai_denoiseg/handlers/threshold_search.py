@@ -11,9 +11,9 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_range
-from monai_denoiseg.metrics import average_precision, seg_score
-from monai_denoiseg.handlers.files import of_all_processes
 from monai_denoiseg.handlers.labels import predicted_labels
+from monai_denoiseg.metrics import average_precision, seg_score
+from monai_denoiseg.processes import of_all_processes
 
 logger = logging.getLogger(__name__)
 

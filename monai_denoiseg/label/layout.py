@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from monai_denoiseg.bundle.run import bundle_folder
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.workflow import bundle_folder
 from monai_denoiseg.label.predict import model_file
 
 SERVED = ("denoiseg_2d", "denoiseg_3d")

@@ -14,7 +14,8 @@ import torch
 from monai.bundle import ConfigWorkflow
 
 from monai_denoiseg.data.reader import split_name
-from monai_denoiseg.engines import Precision, first_cause, load_network
+from monai_denoiseg.engines import Precision, first_cause
+from monai_denoiseg.networks import load_network
 
 KINDS = ("instances", "classes", "denoised")
 
@@ -61,7 +62,7 @@ def defaults(bundle: str | Path, config: str = "inference") -> dict[str, Any]:
         bundle: folder of the bundle.
         config: ``"inference"`` or ``"train"``.
 
-    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> from monai_denoiseg.bundle.run import bundle_folder
     >>> defaults(bundle_folder("denoiseg_3d"))["spatial_dims"]
     3
     """
@@ -78,7 +79,7 @@ def label_names(bundle: str | Path) -> dict[str, int]:
     Returns:
         Semantic classes by name without the background; ``{"object": 1}`` for instances, which have numbers and no names.
 
-    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> from monai_denoiseg.bundle.run import bundle_folder
     >>> label_names(bundle_folder("denoiseg_2d"))
     {'object': 1}
     """
@@ -92,7 +93,7 @@ def class_names(bundle: str | Path) -> list[str]:
     Args:
         bundle: folder of the bundle.
 
-    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> from monai_denoiseg.bundle.run import bundle_folder
     >>> class_names(bundle_folder("denoiseg_2d"))
     []
     """

@@ -16,10 +16,9 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
 
 from monai_denoiseg.checks import check_int, check_range
-from monai_denoiseg.engines import load_network
-from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.networks.architecture import describe_architecture
 from monai_denoiseg.label.predict import defaults, model_file
+from monai_denoiseg.networks import DenoiSegNet, load_network
+from monai_denoiseg.networks.architecture import describe_architecture
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ def training_settings(request: Mapping[str, Any], bundle: str | Path) -> dict[st
     Raises:
         ValueError: for a value that is no number, or out of range.
 
-    >>> from monai_denoiseg.workflow import bundle_folder
+    >>> from monai_denoiseg.bundle.run import bundle_folder
     >>> training_settings({"max_epochs": "5", "client_id": "me"}, bundle_folder("denoiseg_2d"))
     {'max_epochs': 5}
     """

@@ -3,14 +3,23 @@
 from monai_denoiseg.networks.architecture import describe_architecture, encode_architecture
 from monai_denoiseg.networks.class_names import check_classes, decode_names, encode_names
 from monai_denoiseg.networks.classic import ClassicNet
-from monai_denoiseg.networks.classic_denoise import HSearch, denoise_bm3d, denoise_mean, denoise_median, denoise_nlm, noise_sigma, search_h
+from monai_denoiseg.networks.classic_denoise import (
+    HSearch,
+    denoise_bm3d,
+    denoise_mean,
+    denoise_median,
+    denoise_nlm,
+    noise_sigma,
+    search_h,
+)
 from monai_denoiseg.networks.classic_segment import segment_chan_vese, segment_otsu
 from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
-from monai_denoiseg.networks.from_file import network_for_file
+from monai_denoiseg.networks.from_file import decision_overlap, decision_threshold, load_network, load_weights, network_for_file
 from monai_denoiseg.networks.head import check_rays, count_channels
 from monai_denoiseg.networks.padding import reflect_to_multiple
 from monai_denoiseg.networks.plan import Plan, plan_for_spacing, resolve_plan
 from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
+from monai_denoiseg.networks.two_stage import joined_network, load_denoiser, start_network
 from monai_denoiseg.networks.unet import BlurPool, CAREUNet, level_kernels, level_strides
 
 __all__ = [
@@ -24,6 +33,8 @@ __all__ = [
     "check_classes",
     "check_rays",
     "count_channels",
+    "decision_overlap",
+    "decision_threshold",
     "decode_names",
     "denoise_bm3d",
     "denoise_mean",
@@ -33,8 +44,12 @@ __all__ = [
     "encode_architecture",
     "encode_names",
     "is_sequential",
+    "joined_network",
     "level_kernels",
     "level_strides",
+    "load_denoiser",
+    "load_network",
+    "load_weights",
     "network_for_file",
     "noise_sigma",
     "plan_for_spacing",
@@ -43,4 +58,5 @@ __all__ = [
     "search_h",
     "segment_chan_vese",
     "segment_otsu",
+    "start_network",
 ]

@@ -15,7 +15,14 @@ from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_int, check_option, check_range, per_axis
 from monai_denoiseg.constants import BACKGROUND, CLASSES, FOREGROUND
-from monai_denoiseg.networks.classic_denoise import NLM_PATCH, denoise_bm3d, denoise_mean, denoise_median, denoise_nlm, require_bm3d
+from monai_denoiseg.networks.classic_denoise import (
+    NLM_PATCH,
+    denoise_bm3d,
+    denoise_mean,
+    denoise_median,
+    denoise_nlm,
+    require_bm3d,
+)
 from monai_denoiseg.networks.classic_segment import segment_chan_vese, segment_otsu
 
 __all__ = ["DENOISERS", "SEGMENTERS", "ClassicNet"]

@@ -64,7 +64,7 @@ class DenoiSegNet(nn.Module):
         classes: names of semantic classes in the order of the label values, background first; None for instances. The
             attribute ``classes`` is a list, empty for instances.
         rays: directions of a StarDist head in voxels, ``(n_rays, spatial_dims)``, see
-            :func:`~monai_denoiseg.transforms.star_rays`; None for another head.
+            :func:`~monai_denoiseg.transforms.orientation.rays`; None for another head.
         denoises: False gives a network that only segments.
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
 

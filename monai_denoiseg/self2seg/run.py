@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_denoiseg.self2seg.energy import boundary_length, channel_weight, explained, membership_cost, memberships, residuals, to_labels
+from monai_denoiseg.self2seg.energy import (
+    boundary_length,
+    channel_weight,
+    explained,
+    membership_cost,
+    memberships,
+    residuals,
+    to_labels,
+)
 from monai_denoiseg.self2seg.expert import Expert
 from monai_denoiseg.self2seg.path import LambdaPath, solve_path
 from monai_denoiseg.self2seg.result import EnergyRecord, Self2SegResult

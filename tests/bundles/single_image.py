@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.engines import first_cause
-from monai_denoiseg.workflow import run_bundle
 
 from .conftest import BUNDLES, Program, run_program, words
 

@@ -14,8 +14,8 @@ import torch
 from monai.bundle import ConfigWorkflow, ckpt_export, verify_net_in_out
 
 from monai_denoiseg.cli import run_bundle
-from monai_denoiseg.engines import DenoiSegInferer, load_weights
-from monai_denoiseg.networks import network_for_file
+from monai_denoiseg.engines import DenoiSegInferer
+from monai_denoiseg.networks import load_weights, network_for_file
 
 from .conftest import AFFINE, BUNDLE, TINY, bundle_command, run_program, write_tiff
 

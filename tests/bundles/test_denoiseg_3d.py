@@ -15,8 +15,7 @@ from monai.bundle import ConfigWorkflow, ckpt_export, verify_net_in_out
 
 from monai_denoiseg.cli import run_bundle
 from monai_denoiseg.data import simulate_nuclei
-from monai_denoiseg.engines import load_weights
-from monai_denoiseg.networks import network_for_file
+from monai_denoiseg.networks import load_weights, network_for_file
 
 from .conftest import BUNDLES, bundle_command, run_program
 

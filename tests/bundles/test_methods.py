@@ -14,10 +14,10 @@ import pytest
 import tifffile
 import torch
 
+from monai_denoiseg.bundle.run import bundle_folder, methods, run_bundle
 from monai_denoiseg.data import write_simulated
-from monai_denoiseg.engines import first_cause, load_network
-from monai_denoiseg.networks import DenoiSegNet, SequentialNet
-from monai_denoiseg.workflow import bundle_folder, methods, run_bundle
+from monai_denoiseg.engines import first_cause
+from monai_denoiseg.networks import DenoiSegNet, SequentialNet, load_network
 
 from .conftest import TINY, Program, run_program, words
 

@@ -13,9 +13,9 @@ import tifffile
 import torch
 from PIL import Image
 
+from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.self2seg.noise2fast import denoise_noise2fast
-from monai_denoiseg.workflow import run_bundle
 
 from .conftest import AFFINE, run_program, words, write_tiff
 from .single_image import RESULTS, TINY, dice, infer, names, program, rows, scene, why

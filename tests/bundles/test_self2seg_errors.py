@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from monai_denoiseg.workflow import run_bundle
+from monai_denoiseg.bundle.run import run_bundle
 
 from .single_image import infer, names, scene, why
 

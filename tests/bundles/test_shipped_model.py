@@ -10,8 +10,8 @@ import pytest
 import tifffile
 
 from monai_denoiseg.data import simulate_nuclei
-from monai_denoiseg.engines.stages import load_network
 from monai_denoiseg.metrics import average_precision, psnr
+from monai_denoiseg.networks import load_network
 
 from .conftest import BUNDLES, bundle_command, run_program
 

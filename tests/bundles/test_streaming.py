@@ -12,8 +12,7 @@ import zarr
 
 from monai_denoiseg.cli import run_bundle
 from monai_denoiseg.data import simulate_nuclei
-from monai_denoiseg.engines import load_weights
-from monai_denoiseg.networks import DenoiSegNet, network_for_file
+from monai_denoiseg.networks import DenoiSegNet, load_weights, network_for_file
 
 
 @pytest.fixture

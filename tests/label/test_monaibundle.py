@@ -15,9 +15,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from monai_denoiseg.bundle.run import bundle_folder
 from monai_denoiseg.label import predict_file
 from monai_denoiseg.label.results import read_labels
-from monai_denoiseg.workflow import bundle_folder
 
 from .conftest import WAY_OUT, Server, start_server, write_planes, write_volume
 

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 import torch
 
+from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.label import predict_file
 from monai_denoiseg.label.predict import class_names, label_names, load_for, model_file, predict_to
 from monai_denoiseg.label.results import (
@@ -22,7 +23,6 @@ from monai_denoiseg.label.results import (
     value_names,
 )
 from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.workflow import run_bundle
 
 from .conftest import Study, write_volume
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.label.acquisition import prediction_entropy
 from monai_denoiseg.label.predict import load_for
 from monai_denoiseg.label.results import read_labels
-from monai_denoiseg.workflow import run_bundle
 
 from .conftest import TINY, WAY_OUT, Server
 

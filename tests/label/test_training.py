@@ -13,12 +13,12 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
+from monai_denoiseg.bundle.run import bundle_folder
 from monai_denoiseg.label.predict import model_file, predict_file
 from monai_denoiseg.label.results import read_stats
 from monai_denoiseg.label.study import split_study, study_items
 from monai_denoiseg.label.training import Progress, publish_model, same_network, train_on_study, training_settings
 from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.workflow import bundle_folder
 
 from .conftest import AFFINE, TINY, FakeDatastore, Study, write_volume
 from .test_study import datastore

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from monai_denoiseg.engines import DenoiSegInferer, load_network
-from monai_denoiseg.networks import DenoiSegNet, SequentialNet, network_for_file
+from monai_denoiseg.engines import DenoiSegInferer
+from monai_denoiseg.networks import DenoiSegNet, SequentialNet, load_network, network_for_file
 
 TINY: dict[str, Any] = {"depth": 1, "features": 4}
 

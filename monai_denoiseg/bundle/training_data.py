@@ -1,0 +1,175 @@
+"""The images a bundle trains and validates on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_denoiseg.checks import check_int
+from monai_denoiseg.data import count_labelled, folder_datalist, split_datalist, write_simulated
+from monai_denoiseg.processes import is_main_process, of_all_processes
+from monai_denoiseg.transforms import KeepLabels
+
+logger = logging.getLogger(__name__)
+
+SIMULATED = "simulated"
+
+Item = dict[str, Any]
+
+
+def training_data(
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    *,
+    validation_dir: str | Path | None = None,
+    validation_fraction: float = 0.15,
+    n_labels: int | None = None,
+    labels: bool = True,
+    labelled_only: bool = False,
+    target: str | None = None,
+    axes: str | None = None,
+    spatial_dims: int = 2,
+    seed: int = 0,
+) -> dict[str, list[Item]]:
+    """List the images to train and to validate on, checked before any work is done.
+
+    Args:
+        dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated (3D: 16
+            volumes, 4 of them annotated), written to ``output_dir/simulated``.
+        output_dir: folder of the run.
+        validation_dir: a second such folder; None takes a part of ``dataset_dir``.
+        validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
+            labelled training images are validated on too, with a warning: better a threshold from them than none.
+        n_labels: hide all training labels but this many (for experiments); None keeps all.
+        labels: False leaves out all labels (after the split, which so is the same as with them): only denoising is trained.
+        labelled_only: train on the labelled images only: no other is read.
+        target: subfolder of target images, see :func:`~monai_denoiseg.data.folder_datalist`.
+        axes: axes of TIFF images, see :class:`~monai_denoiseg.data.TiffReader`.
+        spatial_dims: of the simulated images.
+        seed: of split, choice and simulation.
+
+    Returns:
+        ``{"training": items, "validation": items}``.
+
+    Raises:
+        FileNotFoundError: for a missing or empty folder.
+        ValueError: for labels without image, or shapes that differ.
+
+    >>> import tempfile
+    >>> from monai_denoiseg.data import write_simulated
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     data = write_simulated(f"{folder}/data", n_images=6, n_labelled=4, shape=(32, 32))
+    ...     parts = training_data(data, folder, validation_fraction=0.5, n_labels=1)
+    >>> count_data(**parts)
+    {'train': 3, 'train_labelled': 1, 'validation': 3, 'validation_labelled': 2}
+    """
+    if str(dataset_dir) == SIMULATED:
+        size, n_images, n_labelled = {2: ((128, 128), 60, 8), 3: ((16, 96, 96), 16, 4)}[spatial_dims]
+        dataset_dir = Path(output_dir) / SIMULATED
+        if is_main_process():
+            write_simulated(dataset_dir, n_images=n_images, n_labelled=n_labelled, shape=size, seed=seed)
+        of_all_processes(None)  # wait for the one that writes
+    items = folder_datalist(dataset_dir, axes=axes, spatial_dims=spatial_dims, target=target)
+    if validation_dir is None:
+        training, validation = split_datalist(items, validation_fraction, seed)
+    else:
+        training, validation = items, folder_datalist(validation_dir, axes=axes, spatial_dims=spatial_dims, target=target)
+    if not labels:
+        training, validation = _without_labels(training), _without_labels(validation)
+    if n_labels is not None:
+        if check_int("n_labels", n_labels, 0) > count_labelled(training):
+            raise ValueError(f"`n_labels` is {n_labels}, but only {count_labelled(training)} training images are labelled")
+        training = KeepLabels(n_labels, seed=seed)(training)
+    if labelled_only:
+        training = [item for item in training if "label" in item]
+        if not training:
+            raise ValueError(f"no training image in {dataset_dir} is labelled, and only the segmentation is trained (`alpha` 0)")
+    validation = _with_labels(validation, training)
+    for name, part in (("training", training), ("validation", validation)):
+        logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
+    return {"training": training, "validation": validation}
+
+
+def _without_labels(items: list[Item]) -> list[Item]:
+    return [{key: value for key, value in item.items() if key != "label"} for item in items]
+
+
+def _with_labels(validation: list[Item], training: list[Item]) -> list[Item]:
+    """Complete a validation list that holds no label, or nothing at all."""
+    if validation and (count_labelled(validation) or not count_labelled(training)):
+        return validation
+    borrowed = [item for item in training if "label" in item] or training
+    logger.warning(
+        "no %s is left for validation: checkpoint and threshold come from %d training images too. "
+        "Give `validation_dir` or more annotated images for an unbiased choice",
+        "labelled image" if validation else "image",
+        len(borrowed),
+    )
+    return validation + borrowed
+
+
+def typical_spacing(items: Sequence[Mapping[str, Any]], given: Sequence[float] | None = None) -> list[float] | None:
+    """Voxel size of a data set, for a network that suits it.
+
+    Args:
+        items: loaded items with ``spacing`` ``(spatial_dims,)`` in (Z)YX order, NaN where the file does not tell.
+        given: the user's word, which wins.
+
+    Returns:
+        The median of each axis over the images that know theirs, or None if none does.
+
+    >>> typical_spacing([{"spacing": torch.tensor([2.0, 0.5, 0.5])}, {"spacing": torch.full((3,), torch.nan)}])
+    [2.0, 0.5, 0.5]
+    """
+    if given is not None:
+        return [float(value) for value in given]
+    rows = [row for row in (item["spacing"] for item in _in_order(items)) if bool(torch.isfinite(row).all())]
+    if not rows:
+        return None
+    sizes = torch.stack(rows).double()
+    low, high = sizes.amin(0), sizes.amax(0)
+    if bool((high > 1.25 * low).any()):
+        logger.warning(
+            "the voxel sizes of the images differ (%s to %s): objects will have other sizes in voxels; resample the images first",
+            [round(v, 4) for v in low.tolist()],
+            [round(v, 4) for v in high.tolist()],
+        )
+    return [round(value, 6) for value in sizes.median(0).values.tolist()]
+
+
+def _in_order(items: Any) -> Iterator[Any]:
+    return (items[i] for i in range(len(items)))
+
+
+def labelled_flags(items: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """For each item whether it is labelled.
+
+    Args:
+        items: data list or data set; an item is labelled if its ``labelled`` entry says so, else if it has a ``label``.
+
+    >>> labelled_flags([{"image": "a", "label": "b"}, {"image": "c"}, {"labelled": False, "label": "d"}])
+    [True, False, False]
+    """
+    return [bool(item.get("labelled", "label" in item)) for item in items]
+
+
+def count_data(training: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Number of images and of labelled ones, for the record of a run.
+
+    Args:
+        training: data list.
+        validation: data list.
+
+    >>> count_data([{"image": "a", "label": "b"}, {"image": "c"}], [{"image": "d"}])
+    {'train': 2, 'train_labelled': 1, 'validation': 1, 'validation_labelled': 0}
+    """
+    return {
+        "train": len(training),
+        "train_labelled": sum(labelled_flags(training)),
+        "validation": len(validation),
+        "validation_labelled": sum(labelled_flags(validation)),
+    }

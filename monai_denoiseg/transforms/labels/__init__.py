@@ -1,0 +1,34 @@
+"""What annotations become: border classes, semantic classes, star distances, partial labels."""
+
+from monai_denoiseg.transforms.labels.border import BorderLabel, BorderLabeld, border_classes
+from monai_denoiseg.transforms.labels.classes import (
+    ClassLabel,
+    ClassLabeld,
+    ProbabilitiesToClasses,
+    ProbabilitiesToLabelsd,
+    label_rule,
+    target_label,
+)
+from monai_denoiseg.transforms.labels.partial import FlagPartialLabel, FlagPartialLabeld, KeepLabels, KeepSlices, KeepSlicesd
+from monai_denoiseg.transforms.labels.stars import StarLabel, StarLabeld, object_probability, star_distances
+
+__all__ = [
+    "BorderLabel",
+    "BorderLabeld",
+    "ClassLabel",
+    "ClassLabeld",
+    "FlagPartialLabel",
+    "FlagPartialLabeld",
+    "KeepLabels",
+    "KeepSlices",
+    "KeepSlicesd",
+    "ProbabilitiesToClasses",
+    "ProbabilitiesToLabelsd",
+    "StarLabel",
+    "StarLabeld",
+    "border_classes",
+    "label_rule",
+    "object_probability",
+    "star_distances",
+    "target_label",
+]

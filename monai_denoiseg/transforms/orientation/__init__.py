@@ -1,0 +1,26 @@
+"""Flips and quarter turns of images, labels and rays."""
+
+from monai_denoiseg.transforms.orientation.orient import (
+    RandOrient,
+    RandOrientd,
+    n_orientations,
+    orient,
+    orient_inverse,
+    same_spacing,
+)
+from monai_denoiseg.transforms.orientation.rays import ray_faces, ray_permutation, star_rays
+from monai_denoiseg.transforms.orientation.stars import RandOrientStarsd, random_orientation
+
+__all__ = [
+    "RandOrient",
+    "RandOrientStarsd",
+    "RandOrientd",
+    "n_orientations",
+    "orient",
+    "orient_inverse",
+    "random_orientation",
+    "ray_faces",
+    "ray_permutation",
+    "same_spacing",
+    "star_rays",
+]

@@ -27,7 +27,7 @@ def allowed_rooms(room: str) -> set[str] | None:
     if room in GROUND:
         return GROUND
     if room == "self2seg":
-        return GROUND | {"transforms", "metrics"}
+        return GROUND | {"transforms", "metrics", "pictures"}
     below = set(GROUND)
     for number, floor in enumerate(FLOORS):
         if room in floor:

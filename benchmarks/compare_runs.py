@@ -14,8 +14,8 @@ from common import run_bundle
 from compare_data import Folders
 from dsb2018 import HONEST, unlabelled
 
-from monai_denoiseg.bundle.first_stage import OWN
 from monai_denoiseg.bundle.run import bundle_folder, methods
+from monai_denoiseg.bundle.two_stages import OWN
 from monai_denoiseg.checks import check_option, suggest
 
 PLAIN = {"denoiseg": {}, "denoiseg_alpha0": {"alpha": 0.0}}

@@ -20,7 +20,8 @@ from monai_denoiseg.engines import DenoiSegInferer, Precision
 from monai_denoiseg.losses import BlindSpotLoss, PartialCrossEntropyLoss
 from monai_denoiseg.metrics import average_precision, psnr, seg_score
 from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.transforms import BlindSpot, BorderLabel, instances_from_foreground
+from monai_denoiseg.transforms import BlindSpot, BorderLabel
+from monai_denoiseg.transforms.instances import instances_from_foreground
 
 SIGMA, LABELS, ALPHA, MIN_SIZE = 20.0, 10, 0.5, 15
 THRESHOLDS = (0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96)

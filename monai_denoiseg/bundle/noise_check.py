@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.metrics import NOISE_LIMIT, noise_correlation
 from monai_denoiseg.processes import is_main_process
-from monai_denoiseg.transforms import box_mask, covered_axes
+from monai_denoiseg.transforms.blindspot import box_mask, covered_axes
 
 _LONGEST_LAG, _WEAK = 7, 0.1
 _AT_MOST = {2: (1024, 1024), 3: (64, 256, 256)}

@@ -13,7 +13,9 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from monai_denoiseg.checks import check_int, per_axis
-from monai_denoiseg.transforms import n_orientations, orient, orient_inverse, ray_permutation, refine_denoised, refine_reach
+from monai_denoiseg.transforms import refine_denoised
+from monai_denoiseg.transforms.intensity import refine_reach
+from monai_denoiseg.transforms.orientation import n_orientations, orient, orient_inverse, ray_permutation
 
 REFINE_BLOCK = {2: 1024, 3: 96}
 """Edge of the blocks in which a denoised image is refined, in voxels, by number of axes."""

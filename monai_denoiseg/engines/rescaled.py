@@ -14,7 +14,7 @@ from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.data.batches import AnnotatedVoxels, around, has_annotation, plain
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.engines.precision import Precision
-from monai_denoiseg.transforms import RescaledCrop
+from monai_denoiseg.transforms.intensity import RescaledCrop
 from monai_denoiseg.transforms.intensity.rescale import window_at
 
 KEPT = ("labelled", "intensity", "spacing")
@@ -44,7 +44,7 @@ def can_rescale(zoom: float, alpha: float = 0.5, denoises: bool = True, target: 
 
 
 class RescaledLabels:
-    """Show labelled crops at random scales, under unscaled noise; see :class:`~monai_denoiseg.transforms.RescaledCrop`.
+    """Show labelled crops at random scales, under unscaled noise; see :class:`~monai_denoiseg.transforms.intensity.RescaledCrop`.
 
     From a fifth of the training on the network denoises well enough to help itself: before each epoch it denoises a window of
     each of up to ``n_sources`` labelled images, and in that epoch three in four of the labelled crops are cut from these windows
@@ -58,7 +58,7 @@ class RescaledLabels:
         network: the network being trained (a distributed wrapper is taken off).
         patch_size: ``([D,] H, W)`` of the crops in voxels.
         zoom: largest scale, 1 or more; 1 does nothing.
-        target: see :class:`~monai_denoiseg.transforms.RescaledCrop`; None for semantic classes and a StarDist head.
+        target: see :class:`~monai_denoiseg.transforms.intensity.RescaledCrop`; None for semantic classes and a StarDist head.
         start: share of the epochs before the first one with scaled crops.
         share: of the labelled crops that are scaled, in [0, 1].
         n_sources: labelled images denoised before an epoch, drawn anew if there are more.

@@ -21,8 +21,11 @@ from monai_denoiseg.engines.inferer import Tile, tiles
 from monai_denoiseg.engines.journal import Journal
 from monai_denoiseg.engines.whole_range import check_finite, streamed_range
 from monai_denoiseg.spacing import voxel_size
-from monai_denoiseg.transforms import InstanceStitcher, n_orientations, refine_denoised, refine_reach
+from monai_denoiseg.transforms import refine_denoised
+from monai_denoiseg.transforms.instances import InstanceStitcher
 from monai_denoiseg.transforms.instances.necks import aspect_of
+from monai_denoiseg.transforms.intensity import refine_reach
+from monai_denoiseg.transforms.orientation import n_orientations
 
 logger = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ class StreamingPredictor:
     * **Memory** is that of a tile with its margin, whatever the size of the image, and a few bytes for every object.
     * **Result**: probabilities and denoised image equal those of the whole image within float tolerance (see :func:`tiles`).
       Instances equal those of the whole image where objects extend over less than ``overlap`` voxels along every axis; larger
-      ones stay whole too, see :class:`~monai_denoiseg.transforms.InstanceStitcher`.
+      ones stay whole too, see :class:`~monai_denoiseg.transforms.instances.InstanceStitcher`.
     * **Interruption**: tiles that are done are kept in ``.STEM.partial`` beside the outputs. The same call goes on from there; a
       call with other settings starts afresh and says which differ.
     * **Frames** of a file with a time axis are predicted one by one into outputs with that axis.

@@ -84,14 +84,14 @@ def validation_score(network: nn.Module, instances: Callable[..., Any], **option
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` (a distributed wrapper is taken off).
-        instances: what makes labels of probabilities, see :func:`~monai_denoiseg.transforms.label_rule`.
+        instances: what makes labels of probabilities, see :func:`~monai_denoiseg.transforms.labels.label_rule`.
         options: further arguments of the handler, such as ``truth_key``.
 
     Returns:
         :class:`DiceScore` for semantic classes, else :class:`ThresholdSearch`.
 
     >>> from monai_denoiseg.networks import DenoiSegNet
-    >>> from monai_denoiseg.transforms import label_rule
+    >>> from monai_denoiseg.transforms.labels import label_rule
     >>> network = DenoiSegNet(2, depth=1, features=4, classes=["background", "liver"])
     >>> type(validation_score(network, label_rule(network.classes))).__name__
     'DiceScore'

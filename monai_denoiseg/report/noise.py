@@ -12,7 +12,7 @@ from monai_denoiseg.metrics import CORRELATED, Residual, residual_figures
 from monai_denoiseg.report.classes import section
 from monai_denoiseg.report.run_folder import Example, RunFolder, number
 from monai_denoiseg.report.task import Task, task_of
-from monai_denoiseg.transforms import covered_axes
+from monai_denoiseg.transforms.blindspot import covered_axes
 
 REMEDY = "structN2V can (overlay <code>configs/structn2v.json</code>)"
 

@@ -13,7 +13,7 @@ from monai.data import Dataset, MetaTensor
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from monai_denoiseg.bundle import check_noise
-from monai_denoiseg.transforms import box_mask, line_mask
+from monai_denoiseg.transforms.blindspot import box_mask, line_mask
 
 
 def items(kind: str, size: tuple[int, ...] = (96, 128), count: int = 3) -> list[dict[str, Any]]:

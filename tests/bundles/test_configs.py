@@ -15,7 +15,7 @@ from monai.utils import optional_import
 
 import monai_denoiseg
 from monai_denoiseg.constants import CLASSES
-from monai_denoiseg.transforms import label_rule
+from monai_denoiseg.transforms.labels import label_rule
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 BUNDLE = BUNDLES / "denoiseg_2d"
@@ -91,7 +91,9 @@ def test_shared_settings_agree_with_the_training(name: str) -> None:
 @pytest.mark.parametrize("name", ["train", "inference", "evaluate"])
 def test_split_neck_reaches_the_rule(name: str, bundle: str) -> None:
     config = json.loads((BUNDLES / bundle / "configs" / f"{name}.json").read_text("utf-8"))
-    rules = [v for v in walk(config) if isinstance(v, dict) and v.get("_target_") == "monai_denoiseg.transforms.label_rule"]
+    rules = [
+        v for v in walk(config) if isinstance(v, dict) and v.get("_target_") == "monai_denoiseg.transforms.labels.label_rule"
+    ]
     assert [rule["split_neck"] for rule in rules] == ["@split_neck"]
     assert config["split_neck"] == load("train")["split_neck"] > 0
     options = {k: v for k, v in rules[0].items() if k not in ("_target_", "classes", "rays", "overlap")}

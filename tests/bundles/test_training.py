@@ -155,7 +155,7 @@ def test_default_data_is_simulated(train: Train, monkeypatch: pytest.MonkeyPatch
     def small(folder: Path, **options: object) -> Path:
         return write_simulated(folder, n_images=4, n_labelled=2, shape=(24, 24))
 
-    monkeypatch.setattr("monai_denoiseg.bundle.training_data.write_simulated", small)
+    monkeypatch.setattr("monai_denoiseg.bundle.datalists.write_simulated", small)
     out = train(dataset_dir="simulated", max_epochs=1)
     assert len(list((out / "simulated" / "images").iterdir())) == 4
     assert json.loads((out / "settings.json").read_text())["data"]["train_labelled"] == 1

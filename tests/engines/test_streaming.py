@@ -11,7 +11,8 @@ import zarr
 from stream_helpers import in_memory, level, network, picture, predictor, read, write
 
 from monai_denoiseg.data import open_lazy
-from monai_denoiseg.transforms import InstanceStitcher, ProbabilitiesToInstances, refine_denoised
+from monai_denoiseg.transforms import ProbabilitiesToInstances, refine_denoised
+from monai_denoiseg.transforms.instances import InstanceStitcher
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.ome.zarr"])

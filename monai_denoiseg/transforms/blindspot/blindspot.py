@@ -96,7 +96,7 @@ class BlindSpot(Transform):
     With a ``struct_mask`` (structN2V, Broaddus et al. 2020) the marked neighbours of each spot are hidden as well, even where
     they are blind spots themselves: noise that is correlated along a line can then not be guessed from the neighbours on it.
     The mask that is returned, and with it the loss, stays with the blind spots. What this means for augmentation:
-    :func:`~monai_denoiseg.transforms.exchangeable`. The values, ``struct_values``:
+    :func:`~monai_denoiseg.transforms.blindspot.exchangeable`. The values, ``struct_values``:
 
     * ``"block"``: spot and neighbours together are copied from a random place nearby, see :func:`copy_blocks` (default).
     * ``"random"``: the neighbours get uniform random values between mean - range * std and mean + range * std of their image
@@ -109,7 +109,7 @@ class BlindSpot(Transform):
         radius: window radius in voxels.
         strategy: see above.
         struct_mask: nested lists of 0 and 1, ``([D,] H, W)``, each axis of odd length; ``[[1, 1, 1, 1, 1]]`` is a horizontal line
-            (along X). See :func:`~monai_denoiseg.transforms.line_mask`. None for plain Noise2Void.
+            (along X). See :func:`~monai_denoiseg.transforms.blindspot.line_mask`. None for plain Noise2Void.
         struct_values: see above.
         struct_range: half width of the random values in standard deviations; 2 is the paper's.
         shared: hide the same voxels in all channels instead of drawing them per channel.

@@ -35,7 +35,7 @@ class InstanceStitcher:
 
     :meth:`find` runs all of these but the last.
 
-    What is guaranteed, compared with :func:`~monai_denoiseg.transforms.instances_from_foreground` on the whole image:
+    What is guaranteed, compared with :func:`~monai_denoiseg.transforms.instances.instances_from_foreground` on the whole image:
 
     * The seeds (steps 1 and 2) are the same for objects of any size: each object keeps one number, whatever tiles it crosses.
     * The split at necks (step 3) is the same where the components extend over less than ``overlap`` voxels along every axis.
@@ -57,7 +57,7 @@ class InstanceStitcher:
         threshold: seeds are where the foreground probability is larger.
         overlap: see above, in voxels, or one number an axis.
         rule: ``"grow"`` or ``"paper"``.
-        min_size: see :func:`~monai_denoiseg.transforms.instances_from_foreground`, as all that follow.
+        min_size: see :func:`~monai_denoiseg.transforms.instances.instances_from_foreground`, as all that follow.
         max_grow: see there.
         fill_holes: see there.
         connectivity: see there.

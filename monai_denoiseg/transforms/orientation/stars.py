@@ -36,7 +36,9 @@ class RandOrientStarsd(RandOrientd):
     Raises:
         ValueError: when ``rays`` has not the shape above.
 
-    >>> from monai_denoiseg.transforms import StarLabel, orient, star_rays
+    >>> from monai_denoiseg.transforms import StarLabel, star_rays
+
+    >>> from monai_denoiseg.transforms.orientation import orient
     >>> rays, label = star_rays(8, 2), torch.randint(0, 2, (1, 6, 6))
     >>> turn = RandOrientStarsd(["image", "label"], rays)
     >>> item = turn({"image": torch.rand(1, 6, 6), "label": StarLabel(rays)(label)})

@@ -11,7 +11,8 @@ from monai.data import MetaTensor
 from scipy import stats
 from torch import Tensor
 
-from monai_denoiseg.transforms import STRATEGIES, BlindSpot, FixedBlindSpotd, blindspot, draw_spots
+from monai_denoiseg.transforms import BlindSpot, FixedBlindSpotd
+from monai_denoiseg.transforms.blindspot import STRATEGIES, blindspot, draw_spots
 
 SHAPES = [(2, 1, 21, 34), (2, 3, 9, 40), (1, 2, 7, 9, 12), (2, 1, 1, 20, 20), (90, 1, 1, 2)]
 Window = tuple[slice, ...]

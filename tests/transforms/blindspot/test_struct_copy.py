@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_denoiseg.transforms import BlindSpot, box_mask, copy_blocks
+from monai_denoiseg.transforms import BlindSpot
+from monai_denoiseg.transforms.blindspot import box_mask, copy_blocks
 
 CASES = [
     ((2, 1, 19, 23), [[1, 1, 1, 1, 1]]),

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from monai_denoiseg.transforms import (
-    BlindSpot,
-    FixedBlindSpotd,
+from monai_denoiseg.transforms import BlindSpot, FixedBlindSpotd
+from monai_denoiseg.transforms.blindspot import (
     box_mask,
     covered_axes,
     exchangeable,
     line_mask,
-    orient,
     read_struct_mask,
     struct_neighbours,
 )
+from monai_denoiseg.transforms.orientation import orient
 
 CASES = [
     ((2, 1, 19, 23), [[1, 1, 1, 1, 1]]),

@@ -8,12 +8,9 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_denoiseg.transforms import (
-    ProbabilitiesToInstances,
-    ProbabilitiesToInstancesd,
-    border_classes,
-    instances_from_foreground,
-)
+from monai_denoiseg.transforms import ProbabilitiesToInstances, ProbabilitiesToInstancesd
+from monai_denoiseg.transforms.instances import instances_from_foreground
+from monai_denoiseg.transforms.labels import border_classes
 
 
 def one_hot(label: np.ndarray) -> np.ndarray:

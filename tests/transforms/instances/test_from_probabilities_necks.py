@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from monai_denoiseg.transforms import (
-    ProbabilitiesToInstances,
-    ProbabilitiesToInstancesd,
-    instances_from_foreground,
-    label_rule,
-    split_necks,
-)
+from monai_denoiseg.transforms import ProbabilitiesToInstances, ProbabilitiesToInstancesd
+from monai_denoiseg.transforms.instances import instances_from_foreground, split_necks
+from monai_denoiseg.transforms.labels import label_rule
 
 
 def dumbbell() -> np.ndarray:

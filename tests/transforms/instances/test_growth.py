@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_denoiseg.transforms import border_classes, grow_seeds, instances_from_foreground
+from monai_denoiseg.transforms.instances import grow_seeds, instances_from_foreground
+from monai_denoiseg.transforms.labels import border_classes
 
 
 def one_hot(label: np.ndarray) -> np.ndarray:

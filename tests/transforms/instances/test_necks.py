@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from monai_denoiseg.transforms import split_necks
+from monai_denoiseg.transforms.instances import split_necks
 from monai_denoiseg.transforms.instances.necks import NeckSplitter, aspect_of
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_denoiseg.transforms import split_necks
+from monai_denoiseg.transforms.instances import split_necks
 
 
 def blobs(shape: tuple[int, ...], seed: int) -> np.ndarray:

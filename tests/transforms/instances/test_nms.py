@@ -5,7 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from monai_denoiseg.transforms import StarShapes, object_probability, render_stars, star_distances, star_rays, suppress
+from monai_denoiseg.transforms import star_rays
+from monai_denoiseg.transforms.instances import StarShapes, render_stars, suppress
+from monai_denoiseg.transforms.labels import object_probability, star_distances
 
 
 def ellipses(shape: tuple[int, ...], n: int, seed: int, low: float = 4, high: float = 14) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_denoiseg.transforms import instances_by_tiles, instances_from_foreground
+from monai_denoiseg.transforms.instances import instances_by_tiles, instances_from_foreground
 from monai_denoiseg.transforms.instances.necks import NeckSplitter
 from monai_denoiseg.transforms.instances.part_stitching import PartStitcher
 

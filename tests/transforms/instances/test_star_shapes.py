@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_denoiseg.transforms import StarShapes, ray_faces, render_stars, star_distances, star_rays, star_vertices
+from monai_denoiseg.transforms import star_rays
+from monai_denoiseg.transforms.instances import StarShapes, render_stars, star_vertices
+from monai_denoiseg.transforms.labels import star_distances
+from monai_denoiseg.transforms.orientation import ray_faces
 
 
 def stars(n: int, n_rays: int, shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, spatial
 
-from monai_denoiseg.transforms import InstanceStitcher, instances_by_tiles, instances_from_foreground, stitching
+from monai_denoiseg.transforms.instances import InstanceStitcher, instances_by_tiles, instances_from_foreground, stitching
 
 
 def blobs(shape: Sequence[int], seed: int, sigma: float = 1.3) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_denoiseg.transforms import refine, refine_denoised, refine_reach
+from monai_denoiseg.transforms import refine_denoised
+from monai_denoiseg.transforms.intensity import refine, refine_reach
 
 
 def scene(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

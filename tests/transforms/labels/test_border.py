@@ -8,7 +8,8 @@ import torch
 from monai.data import MetaTensor
 from skimage.segmentation import find_boundaries
 
-from monai_denoiseg.transforms import BorderLabel, BorderLabeld, border_classes
+from monai_denoiseg.transforms import BorderLabel, BorderLabeld
+from monai_denoiseg.transforms.labels import border_classes
 
 
 def slow_classes(label: np.ndarray) -> np.ndarray:

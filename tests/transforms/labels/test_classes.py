@@ -16,9 +16,8 @@ from monai_denoiseg.transforms import (
     ProbabilitiesToClasses,
     ProbabilitiesToInstances,
     ProbabilitiesToLabelsd,
-    label_rule,
-    target_label,
 )
+from monai_denoiseg.transforms.labels import label_rule, target_label
 
 ORGANS = ["background", "liver", "spleen", "kidney"]
 

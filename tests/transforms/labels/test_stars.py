@@ -8,7 +8,8 @@ import torch
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from monai_denoiseg.transforms import StarLabel, StarLabeld, object_probability, star_distances, star_rays
+from monai_denoiseg.transforms import StarLabel, StarLabeld, star_rays
+from monai_denoiseg.transforms.labels import object_probability, star_distances
 
 
 def random_objects(shape: tuple[int, ...], seed: int, ignored: bool = False) -> np.ndarray:

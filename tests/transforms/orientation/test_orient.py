@@ -11,14 +11,8 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Flip, Rotate90
 from monai.transforms.traits import RandomizableTrait
 
-from monai_denoiseg.transforms import (
-    RandOrient,
-    RandOrientd,
-    n_orientations,
-    orient,
-    orient_inverse,
-    same_spacing,
-)
+from monai_denoiseg.transforms import RandOrient, RandOrientd
+from monai_denoiseg.transforms.orientation import n_orientations, orient, orient_inverse, same_spacing
 
 
 def all_of(x: torch.Tensor, spatial_dims: int, n: int) -> set[tuple]:

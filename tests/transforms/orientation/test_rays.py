@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_denoiseg.transforms import n_orientations, orient, ray_faces, ray_permutation, star_distances, star_rays
+from monai_denoiseg.transforms import star_rays
+from monai_denoiseg.transforms.labels import star_distances
+from monai_denoiseg.transforms.orientation import n_orientations, orient, ray_faces, ray_permutation
 
 
 @pytest.mark.parametrize("n_rays", [3, 7, 32, 64])

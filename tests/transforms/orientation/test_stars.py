@@ -8,7 +8,8 @@ import torch
 from monai.data import MetaTensor
 
 from monai_denoiseg.data import PatchCollate
-from monai_denoiseg.transforms import RandOrientd, RandOrientStarsd, StarLabel, orient, random_orientation, star_rays
+from monai_denoiseg.transforms import RandOrientd, StarLabel, star_rays
+from monai_denoiseg.transforms.orientation import RandOrientStarsd, orient, random_orientation
 
 
 def item(shape: tuple[int, ...], n_rays: int) -> dict[str, torch.Tensor]:

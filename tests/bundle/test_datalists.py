@@ -42,7 +42,7 @@ def test_simulated_data_without_a_folder(
         asked.update(options)
         return write_simulated(folder, **options | {"n_images": 10, "n_labelled": 4, "shape": (8,) * spatial_dims})
 
-    monkeypatch.setattr("monai_denoiseg.bundle.training_data.write_simulated", small)
+    monkeypatch.setattr("monai_denoiseg.bundle.datalists.write_simulated", small)
     parts = training_data("simulated", tmp_path, spatial_dims=spatial_dims, seed=4)
     assert (asked["shape"], asked["n_images"], asked["n_labelled"], asked["seed"]) == (shape, *counts, 4)
     assert sum(map(len, parts.values())) == 10

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,11 @@ from monai.bundle import ConfigWorkflow
 
 from monai_denoiseg.checks import check_option
 
+logger = logging.getLogger(__name__)
+
 RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
+OVERLAYS = {"train": "train", "evaluate": "predict", "infer": "predict"}
+"""Folder of a task's overlays in a bundle's ``configs``."""
 BUNDLES = ("denoiseg_2d", "denoiseg_3d", "self2seg")
 
 
@@ -63,12 +69,7 @@ def methods(task: str, bundle: str = "denoiseg_2d") -> list[str]:
     >>> methods("infer", "self2seg")
     ['chan_vese', 'noise2fast', 'sequential']
     """
-    configs = _configs(task, bundle)
-    found = {path.stem: json.loads(path.read_text("utf-8")).keys() for path in configs.glob("*.json")}
-    # A training's overlay only sets keys of train.json; the training-free methods replace the network of the other two.
-    training = {name for name, theirs in found.items() if theirs <= found.get("train", set())}
-    others = found.keys() - training - {"metadata", "multi_gpu_train"}
-    return sorted((training if task == "train" else others) - set(RUNS.values()))
+    return sorted(path.stem for path in (_configs(task, bundle) / OVERLAYS[task]).glob("*.json"))
 
 
 def _configs(task: str, bundle: str) -> Path:
@@ -97,17 +98,63 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         ...
     ValueError: `task` must be one of 'train', 'evaluate', 'infer', got 'segment'
     """
+    with open_workflow(config_files(task, bundle, method), "train" if task == "train" else "infer", **overrides) as workflow:
+        workflow.run()
+
+
+def config_files(task: str, bundle: str = "denoiseg_2d", method: str | None = None) -> list[Path]:
+    """The configuration of a task, and over it that of a method.
+
+    Args:
+        task: ``"train"``, ``"evaluate"`` or ``"infer"``.
+        bundle: name of the bundle.
+        method: see :func:`methods`; None for the bundle's own.
+
+    Raises:
+        ValueError: for an unknown task, bundle or method.
+
+    >>> [path.name for path in config_files("train", method="noise2void")]
+    ['train.json', 'noise2void.json']
+    """
     configs = _configs(task, bundle)
+    files = [configs / f"{RUNS[task]}.json"]
     if method is not None:
         check_option("method", method, methods(task, bundle))
-    names = [RUNS[task], *([] if method is None else [method])]
+        files.append(configs / OVERLAYS[task] / f"{method}.json")
+    return files
+
+
+@contextmanager
+def open_workflow(
+    files: Sequence[str | Path], kind: str = "infer", *, logging_file: str | bool | None = None, **overrides: Any
+) -> Iterator[ConfigWorkflow]:
+    """Read a bundle's configurations and initialise them; finalise them when done, also after an error of the run.
+
+    Every run of a bundle that this package starts begins here.
+
+    Args:
+        files: a configuration and its overlays; the bundle's ``metadata.json`` lies beside the first.
+        kind: ``"train"`` or ``"infer"``.
+        logging_file: None takes the bundle's ``logging.conf``, False leaves logging as it is.
+        overrides: keys of the configuration to replace.
+
+    Yields:
+        The initialised workflow.
+
+    >>> with open_workflow(config_files("infer"), logging_file=False, dataset_dir="images", model_file="missing.pt") as workflow:
+    ...     workflow.parser["tta"]
+    True
+    """
+    configs = Path(files[0]).parent
     workflow = ConfigWorkflow(
-        config_file=[str(configs / f"{name}.json") for name in names],
+        config_file=[str(path) for path in files],
         meta_file=str(configs / "metadata.json"),
-        logging_file=str(configs / "logging.conf"),
-        workflow_type="train" if task == "train" else "infer",
+        logging_file=str(configs / "logging.conf") if logging_file is None else logging_file,
+        workflow_type=kind,
         **overrides,
     )
     workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+    try:
+        yield workflow
+    finally:
+        workflow.finalize()

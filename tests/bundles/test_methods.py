@@ -223,7 +223,7 @@ def test_striped_noise_is_warned_of_before_the_first_step(tmp_path: Path) -> Non
     place = {"dataset_dir": str(images.parent), "output_dir": "plain", "ckpt_dir": "plain", **TINY}
     done = run_program(["-m", "monai_denoiseg.cli", "train", "--method", "noise2void", *words(**place)], tmp_path)
     assert done.code == 0, done.err
-    assert "configs/structn2v.json with a mask of 3 along X voxels" in done.out + done.err
+    assert "configs/train/structn2v.json with a mask of 3 along X voxels" in done.out + done.err
     run_bundle("train", method="structn2v", **place | {"output_dir": str(tmp_path / "s"), "ckpt_dir": str(tmp_path / "s")})
     plain, struct = (json.loads((tmp_path / name / "settings.json").read_text())["noise"] for name in ("plain", "s"))
     assert plain["correlated"] == struct["correlated"] == ["X"]

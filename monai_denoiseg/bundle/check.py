@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import torch
@@ -41,12 +41,13 @@ def check_training(bundle: str = "denoiseg_2d", method: str | None = None, overr
     Raises:
         ValueError: and whatever the training would raise before its first step.
 
-    >>> print(check_training(overrides={"batch_size": 2, "patch_size": [16, 16], "features": 4, "depth": 1}))  # doctest: +ELLIPSIS
+    >>> small = {"batch_size": 2, "patch_size": [16, 16], "features": 4, "depth": 1}
+    >>> print(check_training(overrides=small))  # doctest: +ELLIPSIS
     Data         simulated: 60 images, 8 labelled; 51 to train on (7 labelled), 9 to validate on (1 labelled)
     Images       1 channel, 128 x 128, voxel size unknown
     ...
     """
-    wanted = {"first_stage": None, "first_stage_use": []} if method is not None else {}
+    wanted: dict[str, Any] = {"first_stage": None, "first_stage_use": []} if method is not None else {}
     with _CollectWarnings() as warned, tempfile.TemporaryDirectory() as scratch:
         place = {"output_dir": scratch, "ckpt_dir": scratch, "resume": False}
         files = config_files("train", bundle, method)
@@ -94,7 +95,9 @@ def _checks(get: Any) -> list[Line]:
         kind = f"correlated along {', '.join(noise['correlated'])}" if noise["correlated"] else "independent from voxel to voxel"
         lines.append(("Noise", f"{kind} (correlation {figures})"))
     if sizes is not None:
-        lines.append(("Objects", f"{sizes['objects']} annotated, {sizes['below']} of them below `min_size` {sizes['min_size']:g}"))
+        lines.append(
+            ("Objects", f"{sizes['objects']} annotated, {sizes['below']} of them below `min_size` {sizes['min_size']:g}")
+        )
     return lines
 
 
@@ -137,7 +140,7 @@ def _time_steps(get: Any) -> float:
     trainer.add_event_handler(Events.STARTED, lambda _: marks.append(time.perf_counter()))
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda _: marks.append(time.perf_counter()))
     trainer.run()
-    times = [b - a for a, b in zip(marks[1:], marks[2:], strict=False)]
+    times = [after - before for before, after in pairwise(marks[1:])]
     return statistics.median(times[1:] or times)
 
 

@@ -128,9 +128,7 @@ def trained_in(run: str | Path) -> Path:
     places = [folder / "models" / "model.pt", folder / "model.pt"]
     found = next((path for path in places if path.is_file()), None)
     if found is None:
-        raise FileNotFoundError(
-            f"`run` {folder} holds no trained network ({places[0]} is missing): is its training at its first epochs?"
-        )
+        raise FileNotFoundError(f"`run` {folder} holds no network ({places[0]} is missing): has its training validated yet?")
     return found
 
 

@@ -84,12 +84,15 @@ def intensity_range(dataset: Any, key: str = "image") -> dict[str, list[float]]:
         key: of the image.
 
     Returns:
-        For each channel ``low`` and ``high`` (the 0.1 and 99.9 percentiles, medians over the images), ``minimum`` and ``maximum``.
+        For each channel ``low`` and ``high`` (the 0.1 and 99.9 percentiles, medians over the images), ``minimum`` and
+        ``maximum``; nothing without images.
 
     >>> intensity_range([{"image": torch.arange(1001.0).reshape(1, 1, 1001)}])
     {'low': [1.0], 'high': [999.0], 'minimum': [0.0], 'maximum': [1000.0]}
     """
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(_LOOKED_AT, len(dataset))).round().astype(int)) if len(dataset) else []
+    chosen = (
+        np.unique(np.linspace(0, len(dataset) - 1, min(_LOOKED_AT, len(dataset))).round().astype(int)) if len(dataset) else []
+    )
     rows = []
     for index in chosen:
         values = np.asarray(torch.as_tensor(dataset[int(index)][key]).float().cpu()).reshape(len(dataset[int(index)][key]), -1)
@@ -98,4 +101,6 @@ def intensity_range(dataset: Any, key: str = "image") -> dict[str, list[float]]:
         return {}
     table = np.stack(rows)  # (images, 4, channels)
     figures = (np.median(table[:, 0], 0), np.median(table[:, 1], 0), table[:, 2].min(0), table[:, 3].max(0))
-    return {name: [float(f"{v:.6g}") for v in row] for name, row in zip(("low", "high", "minimum", "maximum"), figures, strict=True)}
+    return {
+        name: [float(f"{v:.6g}") for v in row] for name, row in zip(("low", "high", "minimum", "maximum"), figures, strict=True)
+    }

@@ -124,11 +124,10 @@ def config_files(task: str, bundle: str = "denoiseg_2d", method: str | None = No
     return files
 
 
-@contextmanager
-def open_workflow(
+def start_workflow(
     files: Sequence[str | Path], kind: str = "infer", *, logging_file: str | bool | None = None, **overrides: Any
-) -> Iterator[ConfigWorkflow]:
-    """Read a bundle's configurations and initialise them; finalise them when done, also after an error of the run.
+) -> ConfigWorkflow:
+    """Read a bundle's configurations and initialise them.
 
     Every run of a bundle that this package starts begins here.
 
@@ -138,23 +137,52 @@ def open_workflow(
         logging_file: None takes the bundle's ``logging.conf``, False leaves logging as it is.
         overrides: keys of the configuration to replace.
 
-    Yields:
-        The initialised workflow.
+    Returns:
+        The initialised workflow; whoever asked for it finalises it.
 
-    >>> with open_workflow(config_files("infer"), logging_file=False, dataset_dir="images", model_file="missing.pt") as workflow:
-    ...     workflow.parser["tta"]
+    >>> paths = {"dataset_dir": "images", "model_file": "missing.pt"}
+    >>> start_workflow(config_files("infer"), logging_file=False, **paths).parser["tta"]
     True
     """
     configs = Path(files[0]).parent
-    workflow = ConfigWorkflow(
-        config_file=[str(path) for path in files],
-        meta_file=str(configs / "metadata.json"),
-        logging_file=str(configs / "logging.conf") if logging_file is None else logging_file,
-        workflow_type=kind,
-        **overrides,
-    )
+    with _overlays_may_lie_elsewhere():
+        workflow = ConfigWorkflow(
+            config_file=[str(path) for path in files],
+            meta_file=str(configs / "metadata.json"),
+            logging_file=str(configs / "logging.conf") if logging_file is None else logging_file,
+            workflow_type=kind,
+            **overrides,
+        )
     workflow.initialize()
+    return workflow
+
+
+@contextmanager
+def open_workflow(files: Sequence[str | Path], kind: str = "infer", **options: Any) -> Iterator[ConfigWorkflow]:
+    """Do with a workflow what the ``with`` block says, then finalise it, also after an error.
+
+    Args:
+        files: see :func:`start_workflow`.
+        kind: likewise.
+        options: likewise.
+
+    Yields:
+        The initialised workflow.
+    """
+    workflow = start_workflow(files, kind, **options)
     try:
         yield workflow
     finally:
         workflow.finalize()
+
+
+@contextmanager
+def _overlays_may_lie_elsewhere() -> Iterator[None]:
+    """Silence MONAI's warning about folders of configurations: where ``metadata.json`` and ``logging.conf`` lie is said."""
+    warned = logging.getLogger("monai.bundle.workflows")
+    level = warned.level
+    warned.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        warned.setLevel(level)

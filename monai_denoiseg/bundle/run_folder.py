@@ -12,7 +12,7 @@ from typing import Any
 from monai_denoiseg.bundle.folders import came_with_package
 from monai_denoiseg.bundle.resume import read_checkpoint
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.files import FolderLock, write_json
+from monai_denoiseg.files import FolderLock
 from monai_denoiseg.processes import is_main_process
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,9 @@ class RunFolder:
     ) -> None:
         self.output_dir, self.ckpt_dir = Path(output_dir), Path(ckpt_dir)
         self._locks: list[FolderLock] = []
-        weakref.finalize(self, _release, self._locks)  # an error between here and the end of the run must not keep the folder locked
+        weakref.finalize(
+            self, _release, self._locks
+        )  # an error between here and the end of the run must not keep the folder locked
         if existing is None:
             existing = "error" if bundle_root is None else "rename"
         check_option("existing", existing, EXISTING)
@@ -93,9 +95,10 @@ class RunFolder:
         if resume:
             state = read_checkpoint(last)
             if self.finished() and (max_epochs is None or max_epochs <= state["epoch"]):
+                done = f"{state['epoch']} of {state['max_epochs']} epochs"
                 raise ValueError(
-                    f"the run in {self.output_dir} is finished ({state['epoch']} of {state['max_epochs']} epochs): extend it with "
-                    "a larger --max_epochs, or train anew with another --output_dir"
+                    f"the run in {self.output_dir} is finished ({done}): extend it with a larger --max_epochs, or train anew "
+                    "with another --output_dir"
                 )
         elif (last.is_file() or model.is_file()) and existing == "error":
             kind = "finished" if self.finished() else "stopped"
@@ -122,7 +125,7 @@ class RunFolder:
         """Note in ``settings.json`` that the training came to its end."""
         record = self._record()
         if is_main_process() and record:
-            write_json(self.output_dir / "settings.json", record | {"finished": True})
+            (self.output_dir / "settings.json").write_text(json.dumps(record | {"finished": True}, indent=2))
 
     def release(self) -> None:
         """Let others train here."""

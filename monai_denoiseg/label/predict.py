@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from monai.bundle import ConfigWorkflow
 
+from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import Precision, first_cause
 from monai_denoiseg.networks import load_network
@@ -132,17 +133,9 @@ def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Pat
             "trained model.pt there"
         )
     configs = Path(bundle) / "configs"
-    workflow = ConfigWorkflow(
-        config_file=str(configs / "inference.json"),
-        meta_file=str(configs / "metadata.json"),
-        logging_file=False,  # the server's logging stays
-        workflow_type="infer",
-        dataset_dir=str(image),
-        output_dir=str(output_dir),
-        **settings,
-    )
-    workflow.initialize()
-    return workflow
+    # The server's logging stays.
+    place = {"dataset_dir": str(image), "output_dir": str(output_dir)}
+    return start_workflow([configs / "inference.json"], logging_file=False, **place, **settings)
 
 
 def predict_file(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> dict[str, Path]:

@@ -160,11 +160,12 @@ def _as_before(
             f"{len(missing)} images that the run was trained or validated on are not in `dataset_dir` any more ({listed}): "
             "put them back, or train anew with another --output_dir"
         )
-    new = by_name.keys() - known["training"] - known["validation"]
+    new = sorted(by_name.keys() - known["training"] - known["validation"])
     if new:
         logger.info("%d new images are trained on; the others stay on their side of the split", len(new))
-    training = [item for name, item in by_name.items() if name in known["training"] or name in new]
-    return training, [item for name, item in by_name.items() if name in known["validation"]]
+    # In the order of before: what is drawn from the list by number stays the same.
+    parts = [[by_name[name] for name in names] for names in ([*previous["training"], *new], previous["validation"])]
+    return parts[0], parts[1]
 
 
 def _without_labels(items: list[Item]) -> list[Item]:

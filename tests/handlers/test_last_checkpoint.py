@@ -143,7 +143,7 @@ def test_an_extended_run_goes_on_along_the_longer_cosine(tmp_path: Path, stopped
 
 def test_a_run_is_never_shortened(tmp_path: Path) -> None:
     run(tmp_path, 3)
-    with pytest.raises(ValueError, match=r"`max_epochs` was 3 in .*last\.pt and is 2 now: a run is extended, never shortened"):
+    with pytest.raises(ValueError, match=r"`max_epochs` was 3 in .*last\.pt and is 2 now: a run can be extended, not shortened"):
         run(tmp_path, 2, resume=True)
 
 

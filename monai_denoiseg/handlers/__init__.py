@@ -9,6 +9,7 @@ from monai_denoiseg.handlers.last_checkpoint import LastCheckpoint, reschedule, 
 from monai_denoiseg.handlers.panels import ImagePanels, prediction_arrays
 from monai_denoiseg.handlers.run_record import RunRecord, versions
 from monai_denoiseg.handlers.threshold_search import ThresholdSearch
+from monai_denoiseg.handlers.time_limit import TimeLimit
 from monai_denoiseg.handlers.validation import FullValidationHandler
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LastCheckpoint",
     "RunRecord",
     "ThresholdSearch",
+    "TimeLimit",
     "known_spacing",
     "predicted_labels",
     "prediction_arrays",

@@ -14,7 +14,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from monai_denoiseg.bundle.run import BUNDLES, RUNS, methods, run_bundle, tasks
+from monai_denoiseg.bundle.folders import BUNDLES
+from monai_denoiseg.bundle.run import RUNS, methods, run_bundle, tasks
 
 logger = logging.getLogger(__name__)
 

@@ -113,21 +113,24 @@ def _keep_labels(
     return [item if image_id(item, validation_dir) in kept else _without_labels([item])[0] for item in training]
 
 
-def split_names(data: Mapping[str, Sequence[Item]], validation_dir: str | Path | None = None) -> dict[str, list[str]]:
+def split_names(
+    training: Sequence[Item], validation: Sequence[Item], validation_dir: str | Path | None = None
+) -> dict[str, list[str]]:
     """Name the images of a split, so that a resumed training finds it again.
 
     Args:
-        data: result of :func:`training_data`.
-        validation_dir: as there.
+        training: data list.
+        validation: data list.
+        validation_dir: as in :func:`training_data`.
 
     Returns:
         Names of the ``training`` and ``validation`` images, and of the ``labelled`` training images, see :func:`image_id`.
 
-    >>> split_names({"training": [{"image": "d/images/a.tif", "label": "d/labels/a.tif"}], "validation": []})
+    >>> split_names([{"image": "d/images/a.tif", "label": "d/labels/a.tif"}], [])
     {'training': ['images/a.tif'], 'validation': [], 'labelled': ['images/a.tif']}
     """
-    names = {part: [image_id(item, validation_dir) for item in data[part]] for part in ("training", "validation")}
-    return names | {"labelled": [image_id(item, validation_dir) for item in data["training"] if "label" in item]}
+    parts = {"training": training, "validation": validation, "labelled": [item for item in training if "label" in item]}
+    return {part: [image_id(item, validation_dir) for item in items] for part, items in parts.items()}
 
 
 def image_id(item: Mapping[str, Any], validation_dir: str | Path | None = None) -> str:

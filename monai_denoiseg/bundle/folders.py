@@ -5,12 +5,31 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from monai_denoiseg.bundle.run import BUNDLES, bundle_folder
+from monai_denoiseg.checks import check_option
 
 logger = logging.getLogger(__name__)
 
+BUNDLES = ("denoiseg_2d", "denoiseg_3d", "self2seg")
 RUN = "denoiseg_run"
 RESULTS = "denoiseg_results"
+
+
+def bundle_folder(name: str) -> Path:
+    """Folder of a bundle: in the source tree, or where the wheel puts it.
+
+    Args:
+        name: e.g. ``"denoiseg_2d"``.
+
+    Raises:
+        ValueError: for an unknown bundle.
+
+    >>> (bundle_folder("denoiseg_2d") / "configs" / "train.json").is_file()
+    True
+    """
+    check_option("bundle", name, BUNDLES)
+    package = Path(__file__).parent.parent
+    source = package.parent / "bundles" / name
+    return source if source.is_dir() else package / "bundles" / name
 
 
 def run_folder(bundle_root: str | Path | None = None) -> str:
@@ -51,28 +70,28 @@ def results_folder(bundle_root: str | Path | None = None, kind: str = "predictio
     return RESULTS if bundle_root is None else str(Path(bundle_root) / "output" / kind)
 
 
-def simulated_folder(run: str | Path | None = None, bundle_root: str | Path | None = None) -> str:
+def simulated_folder(run_dir: str | Path | None = None, bundle_root: str | Path | None = None) -> str:
     """Folder of the images that a training without data simulated: what is predicted where no data are named.
 
     Args:
-        run: the training's folder, or None for the default one.
+        run_dir: the training's folder, or None for the default one.
         bundle_root: see :func:`run_folder`.
 
     >>> Path(simulated_folder()).as_posix()
     'denoiseg_run/simulated'
     """
-    return str(Path(run_folder(bundle_root) if run is None else run) / "simulated")
+    return str(Path(run_folder(bundle_root) if run_dir is None else run_dir) / "simulated")
 
 
-def model_file(bundle: str, run: str | Path | None = None, bundle_root: str | Path | None = None) -> str:
+def model_file(bundle: str, run_dir: str | Path | None = None, bundle_root: str | Path | None = None) -> str:
     """Find the network to predict with, and say which it is.
 
-    In this order: that of ``run``; that of the named bundle folder; the one that came with the package. Where a training lies in
-    the working folder, the last would be a silent surprise, so the user has to choose.
+    In this order: that of ``run_dir`` (``--run`` on the command line); that of the named bundle folder; the one that
+    came with the package. Where a training lies in the working folder, the last would be a silent surprise, so the user has to choose.
 
     Args:
         bundle: name of the bundle, such as ``"denoiseg_2d"``.
-        run: folder of a training.
+        run_dir: folder of a training.
         bundle_root: see :func:`run_folder`.
 
     Returns:
@@ -86,8 +105,8 @@ def model_file(bundle: str, run: str | Path | None = None, bundle_root: str | Pa
     'my_bundle/models/model.pt'
     """
     shipped = bundle_folder(bundle) / "models" / "model.pt"
-    if run is not None:
-        found = trained_in(run)
+    if run_dir is not None:
+        found = trained_in(run_dir)
     elif bundle_root is not None:
         found = Path(bundle_root) / "models" / "model.pt"
     elif (Path(RUN) / "models" / "model.pt").is_file():

@@ -17,20 +17,23 @@ from monai_denoiseg.networks import unwrap
 
 logger = logging.getLogger(__name__)
 
+Item = Mapping[str, Any]
+
 MOST_IMAGES = 4000
 """Images whose digests are kept: those of more would make the file of a small network mostly digests."""
 _LOOKED_AT = 50
 
 
 def describe_training(
-    network: nn.Module, settings: Mapping[str, Any], data: Mapping[str, Sequence[Mapping[str, Any]]], dataset: Any
+    network: nn.Module, settings: Mapping[str, Any], training: Sequence[Item], validation: Sequence[Item], dataset: Any
 ) -> dict[str, Any]:
     """Write into a network what its file will tell of its training.
 
     Args:
         network: the network that is saved (a distributed wrapper is taken off).
         settings: plain settings of the run.
-        data: data lists ``training`` and ``validation``, by file.
+        training: data list, by file.
+        validation: data list, by file.
         dataset: the loaded training images, for voxel size and intensities.
 
     Returns:
@@ -40,7 +43,7 @@ def describe_training(
     >>> from monai_denoiseg.networks import DenoiSegNet
     >>> items = [{"image": torch.rand(1, 8, 8), "spacing": torch.full((2,), torch.nan)}]
     >>> network = DenoiSegNet(2, depth=1, features=4)
-    >>> found = describe_training(network, {"alpha": 0.5}, {"training": [], "validation": []}, items)
+    >>> found = describe_training(network, {"alpha": 0.5}, [], [], items)
     >>> found["settings"], network.training_info["data"]["train"]
     ({'alpha': 0.5}, 0)
     """
@@ -49,31 +52,32 @@ def describe_training(
         "settings": dict(settings),
         "spacing": typical_spacing(dataset, settings.get("spacing")),
         "intensity": intensity_range(dataset),
-        "data": fingerprint(data),
+        "data": fingerprint(training, validation),
     }
     unwrap(network).training_info = found
     return found
 
 
-def fingerprint(data: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def fingerprint(training: Sequence[Item], validation: Sequence[Item]) -> dict[str, Any]:
     """Say on which images a network was trained, and which chose its checkpoint and threshold.
 
     Args:
-        data: data lists ``training`` and ``validation``, by file.
+        training: data list, by file.
+        validation: data list, by file.
 
     Returns:
         The counts of :func:`~monai_denoiseg.bundle.count_data`, and digests of the image files by role: ``trained`` (labelled
         training images) and ``validated``.
 
-    >>> fingerprint({"training": [{"image": "a.tif"}], "validation": []})
+    >>> fingerprint([{"image": "a.tif"}], [])
     {'train': 1, 'train_labelled': 0, 'validation': 0, 'validation_labelled': 0, 'trained': [], 'validated': []}
     """
-    roles = {"trained": [item for item in data["training"] if "label" in item], "validated": list(data["validation"])}
+    roles = {"trained": [item for item in training if "label" in item], "validated": list(validation)}
     digests = {role: sorted({content_digest(item["image"]) for item in items}) for role, items in roles.items()}
     kept = {role: names[:MOST_IMAGES] for role, names in digests.items()}
     if kept != digests:
         logger.warning("the model file keeps the digests of %d images a role; there are more", MOST_IMAGES)
-    return count_data(data["training"], data["validation"]) | kept
+    return count_data(training, validation) | kept
 
 
 def intensity_range(dataset: Any, key: str = "image") -> dict[str, list[float]]:

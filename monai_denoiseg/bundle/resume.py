@@ -60,6 +60,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
+def stored_settings(path: str | Path) -> dict[str, Any]:
+    """Settings of a run, from its checkpoint; empty for one of an earlier version, which knows none.
+
+    Args:
+        path: ``last.pt``.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is damaged.
+    """
+    found: dict[str, Any] = read_checkpoint(path).get("about", {}).get("settings", {})
+    return found
+
+
 def resumed_settings(
     stored: Mapping[str, Any], config: Mapping[str, Any], given: Collection[str], path: str | Path = "last.pt"
 ) -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
+from monai_denoiseg.bundle.folders import RUN, bundle_folder, checkpoint_folder, run_folder
+from monai_denoiseg.bundle.resume import resumed_settings, stored_settings
 from monai_denoiseg.checks import check_option
 
 logger = logging.getLogger(__name__)
@@ -17,25 +21,6 @@ logger = logging.getLogger(__name__)
 RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
 OVERLAYS = {"train": "train", "evaluate": "predict", "infer": "predict"}
 """Folder of a task's overlays in a bundle's ``configs``."""
-BUNDLES = ("denoiseg_2d", "denoiseg_3d", "self2seg")
-
-
-def bundle_folder(name: str) -> Path:
-    """Folder of a bundle: in the source tree, or where the wheel puts it.
-
-    Args:
-        name: e.g. ``"denoiseg_2d"``.
-
-    Raises:
-        ValueError: for an unknown bundle.
-
-    >>> (bundle_folder("denoiseg_2d") / "configs" / "train.json").is_file()
-    True
-    """
-    check_option("bundle", name, BUNDLES)
-    package = Path(__file__).parent.parent
-    source = package.parent / "bundles" / name
-    return source if source.is_dir() else package / "bundles" / name
 
 
 def tasks(bundle: str) -> list[str]:
@@ -98,8 +83,55 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         ...
     ValueError: `task` must be one of 'train', 'evaluate', 'infer', got 'segment'
     """
+    if "run" in overrides:  # in a configuration this key names what is run
+        overrides["run_dir"] = overrides.pop("run")
+    if task == "train" and overrides.get("resume") is True:
+        bundle, overrides = continued(bundle, overrides)
     with open_workflow(config_files(task, bundle, method), "train" if task == "train" else "infer", **overrides) as workflow:
-        workflow.run()
+        try:
+            workflow.run()
+        except KeyboardInterrupt:
+            if task == "train":
+                print(f"\nStopped. {how_to_go_on(workflow.parser.get_parsed_content('output_dir'))}", file=sys.stderr)
+            raise
+
+
+def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Complete the options of a resumed training by what its checkpoint knows.
+
+    Args:
+        bundle: name of the bundle; that of the checkpoint wins.
+        overrides: the user's options.
+
+    Returns:
+        Bundle, and keys of the configuration to replace.
+
+    Raises:
+        FileNotFoundError: when there is no checkpoint.
+        ValueError: when it is damaged, or an option would change the meaning of the run.
+    """
+    root, output_dir = overrides.get("bundle_root"), overrides.get("output_dir")
+    folder = overrides.get("ckpt_dir") or checkpoint_folder(output_dir or run_folder(root), root)
+    last = Path(folder) / "last.pt"
+    stored = stored_settings(last)
+    if not stored:
+        return bundle, dict(overrides)
+    bundle = f"denoiseg_{stored['spatial_dims']}d"
+    config = json.loads(config_files("train", bundle)[0].read_text("utf-8")) | overrides
+    return bundle, resumed_settings(stored, config, overrides.keys(), last) | dict(overrides)
+
+
+def how_to_go_on(output_dir: str | Path) -> str:
+    """What to type after a training was stopped.
+
+    Args:
+        output_dir: its folder.
+
+    >>> how_to_go_on("denoiseg_run")
+    'Go on from the last checkpoint with: monai-denoiseg train --resume true'
+    """
+    place = "" if Path(output_dir) == Path(RUN) else f" --output_dir {output_dir}"
+    return f"Go on from the last checkpoint with: monai-denoiseg train --resume true{place}"
 
 
 def config_files(task: str, bundle: str = "denoiseg_2d", method: str | None = None) -> list[Path]:

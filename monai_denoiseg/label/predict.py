@@ -63,7 +63,7 @@ def defaults(bundle: str | Path, config: str = "inference") -> dict[str, Any]:
         bundle: folder of the bundle.
         config: ``"inference"`` or ``"train"``.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> defaults(bundle_folder("denoiseg_3d"))["spatial_dims"]
     3
     """
@@ -80,7 +80,7 @@ def label_names(bundle: str | Path) -> dict[str, int]:
     Returns:
         Semantic classes by name without the background; ``{"object": 1}`` for instances, which have numbers and no names.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> label_names(bundle_folder("denoiseg_2d"))
     {'object': 1}
     """
@@ -94,7 +94,7 @@ def class_names(bundle: str | Path) -> list[str]:
     Args:
         bundle: folder of the bundle.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> class_names(bundle_folder("denoiseg_2d"))
     []
     """

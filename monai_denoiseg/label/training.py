@@ -38,7 +38,7 @@ def training_settings(request: Mapping[str, Any], bundle: str | Path) -> dict[st
     Raises:
         ValueError: for a value that is no number, or out of range.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> training_settings({"max_epochs": "5", "client_id": "me"}, bundle_folder("denoiseg_2d"))
     {'max_epochs': 5}
     """

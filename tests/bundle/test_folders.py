@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from monai_denoiseg.bundle.folders import came_with_package, checkpoint_folder, model_file, results_folder, run_folder, trained_in
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import (
+    bundle_folder,
+    came_with_package,
+    checkpoint_folder,
+    model_file,
+    results_folder,
+    run_folder,
+    trained_in,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +58,7 @@ def test_a_training_lying_about_has_to_be_named() -> None:
         model_file("denoiseg_2d")
     with pytest.raises(ValueError, match=r"--run denoiseg_run .*--model_file PATH is another"):
         model_file("denoiseg_3d")
-    assert Path(model_file("denoiseg_2d", run="denoiseg_run")) == Path("denoiseg_run/models/model.pt")
+    assert Path(model_file("denoiseg_2d", run_dir="denoiseg_run")) == Path("denoiseg_run/models/model.pt")
     assert Path(model_file("denoiseg_2d", bundle_root="b")) == Path("b/models/model.pt")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.bundle.run_folder import RunFolder
 
 

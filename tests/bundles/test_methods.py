@@ -14,7 +14,8 @@ import pytest
 import tifffile
 import torch
 
-from monai_denoiseg.bundle.run import bundle_folder, methods, run_bundle
+from monai_denoiseg.bundle.folders import bundle_folder
+from monai_denoiseg.bundle.run import methods, run_bundle
 from monai_denoiseg.data import write_simulated
 from monai_denoiseg.engines import first_cause
 from monai_denoiseg.networks import DenoiSegNet, SequentialNet, load_network

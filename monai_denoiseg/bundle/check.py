@@ -18,7 +18,7 @@ from ignite.engine import Events
 from monai_denoiseg.bundle.provenance import intensity_range
 from monai_denoiseg.bundle.run import config_files, open_workflow
 from monai_denoiseg.engines import DenoiSegTrainer
-from monai_denoiseg.networks import unwrap
+from monai_denoiseg.processes import unwrap
 
 STEPS = 4
 """Steps that are taken to measure time and memory; the first only warms up."""

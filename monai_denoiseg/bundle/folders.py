@@ -87,7 +87,8 @@ def model_file(bundle: str, run_dir: str | Path | None = None, bundle_root: str 
     """Find the network to predict with, and say which it is.
 
     In this order: that of ``run_dir`` (``--run`` on the command line); that of the named bundle folder; the one that
-    came with the package. Where a training lies in the working folder, the last would be a silent surprise, so the user has to choose.
+    came with the package. Where a training lies in the working folder, the last would be
+    a silent surprise, so the user has to choose.
 
     Args:
         bundle: name of the bundle, such as ``"denoiseg_2d"``.

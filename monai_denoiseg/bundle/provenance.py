@@ -13,13 +13,13 @@ from torch import nn
 from monai_denoiseg.bundle.datalists import count_data, typical_spacing
 from monai_denoiseg.data.digest import content_digest
 from monai_denoiseg.handlers import versions
-from monai_denoiseg.networks import unwrap
+from monai_denoiseg.processes import unwrap
 
 logger = logging.getLogger(__name__)
 
 Item = Mapping[str, Any]
 
-MOST_IMAGES = 4000
+MOST_IMAGES = 3000
 """Images whose digests are kept: those of more would make the file of a small network mostly digests."""
 _LOOKED_AT = 50
 
@@ -94,17 +94,13 @@ def intensity_range(dataset: Any, key: str = "image") -> dict[str, list[float]]:
     >>> intensity_range([{"image": torch.arange(1001.0).reshape(1, 1, 1001)}])
     {'low': [1.0], 'high': [999.0], 'minimum': [0.0], 'maximum': [1000.0]}
     """
-    chosen = (
-        np.unique(np.linspace(0, len(dataset) - 1, min(_LOOKED_AT, len(dataset))).round().astype(int)) if len(dataset) else []
-    )
     rows = []
-    for index in chosen:
-        values = np.asarray(torch.as_tensor(dataset[int(index)][key]).float().cpu()).reshape(len(dataset[int(index)][key]), -1)
+    for index in sorted({round(i) for i in np.linspace(0, len(dataset) - 1, min(_LOOKED_AT, len(dataset)))}):
+        values = np.asarray(torch.as_tensor(dataset[index][key]).float().flatten(1).cpu())
         rows.append(np.concatenate([np.percentile(values, [0.1, 99.9], axis=1), [values.min(1), values.max(1)]]))
     if not rows:
         return {}
     table = np.stack(rows)  # (images, 4, channels)
     figures = (np.median(table[:, 0], 0), np.median(table[:, 1], 0), table[:, 2].min(0), table[:, 3].max(0))
-    return {
-        name: [float(f"{v:.6g}") for v in row] for name, row in zip(("low", "high", "minimum", "maximum"), figures, strict=True)
-    }
+    names = ("low", "high", "minimum", "maximum")
+    return {name: [float(f"{v:.6g}") for v in row] for name, row in zip(names, figures, strict=True)}

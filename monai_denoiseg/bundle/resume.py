@@ -129,7 +129,7 @@ def previous_split(ckpt_dir: str | Path, resume: bool) -> dict[str, list[str]] |
     """
     if not resume:
         return None
-    found = read_checkpoint(Path(ckpt_dir) / "last.pt").get("about", {}).get("split")
+    found: dict[str, list[str]] | None = read_checkpoint(Path(ckpt_dir) / "last.pt").get("about", {}).get("split")
     if found is None:
         logger.warning("%s comes from an earlier version and does not know its images: the split is drawn anew", ckpt_dir)
     return found

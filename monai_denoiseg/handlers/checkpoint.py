@@ -13,7 +13,8 @@ from torch import nn
 
 from monai_denoiseg.checks import check_range
 from monai_denoiseg.files import save_atomically, set_aside
-from monai_denoiseg.processes import is_main_process
+from monai_denoiseg.heads import denoises, head_of
+from monai_denoiseg.processes import is_main_process, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class BestCheckpoint:
         network: the network (a distributed wrapper is taken off).
         tolerance: differences of the segmentation score up to this are no differences, in [0, 1]; 0 where denoising is not
             trained: then the highest score is kept whatever its error.
-        metric: the segmentation score to go by; None takes ``"dice"`` for a network with semantic classes, else ``"ap"``.
+        metric: the segmentation score to go by; None takes that of the network's head.
 
     Raises:
         ValueError: when ``tolerance`` is out of range.
@@ -99,9 +100,9 @@ class BestCheckpoint:
     """
 
     def __init__(self, path: str | Path, network: nn.Module, tolerance: float = 0.0, metric: str | None = None) -> None:
-        self.path, self.network = Path(path), getattr(network, "module", network)
-        self.metric = metric or ("dice" if getattr(self.network, "classes", None) else "ap")
-        self.losses = ("denoising", "loss") if getattr(self.network, "denoises", True) else ("loss",)
+        self.path, self.network = Path(path), unwrap(network)
+        self.metric = metric or head_of(network).key_metric
+        self.losses = ("denoising", "loss") if denoises(network) else ("loss",)
         self.tolerance = check_range("ap_tolerance", tolerance, 0, 1)
         self.best: Best | None = None
 

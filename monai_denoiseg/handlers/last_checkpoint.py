@@ -16,7 +16,7 @@ from torch import nn
 
 from monai_denoiseg.files import save_atomically, set_aside
 from monai_denoiseg.handlers.checkpoint import Best, BestCheckpoint
-from monai_denoiseg.processes import is_main_process, of_all_processes
+from monai_denoiseg.processes import is_main_process, of_all_processes, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class LastCheckpoint:
     ) -> None:
         self.path, self.network, self.optimizer, self.scheduler, self.best, self.resume = (
             Path(path),
-            getattr(network, "module", network),
+            unwrap(network),
             optimizer,
             scheduler,
             best,

@@ -18,7 +18,6 @@ from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.label.predict import defaults, model_file
 from monai_denoiseg.networks import DenoiSegNet, load_network
-from monai_denoiseg.networks.architecture import describe_architecture
 
 logger = logging.getLogger(__name__)
 
@@ -244,8 +243,5 @@ def same_network(path: str | Path) -> dict[str, Any]:
     network: Any = load_network(path)
     if not isinstance(network, DenoiSegNet):
         raise ValueError(f"{path} is a network of two stages, which cannot be trained on; pass pretrained=false")
-    plan = describe_architecture(network.architecture)
-    kept = ("in_channels", "depth", "features", "kernel_size", "strides", "variant", "denoises")
-    mode = "image" if bool(network.image_mode) else "dataset"
-    found = {key: plan[key] for key in kept} | {"normalisation": mode, "head": network.head, "classes": network.classes or None}
-    return found | ({"n_rays": plan["n_rays"]} if plan["n_rays"] else {})
+    kept = ("in_channels", "depth", "features", "kernel_size", "strides", "variant", "normalisation", "denoises")
+    return {key: network.architecture[key] for key in kept} | network.head.keys()

@@ -14,7 +14,7 @@ from monai_denoiseg.bundle.noise_check import check_noise
 from monai_denoiseg.bundle.provenance import describe_training
 from monai_denoiseg.bundle.resume import previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
-from monai_denoiseg.bundle.run_folder import RunFolder
+from monai_denoiseg.bundle.runs import RunFolder
 from monai_denoiseg.bundle.settings import check_keys, truth_values, user_settings
 from monai_denoiseg.bundle.size_check import check_sizes
 from monai_denoiseg.bundle.two_stages import first_stage

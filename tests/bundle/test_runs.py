@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from monai_denoiseg.bundle.folders import bundle_folder
-from monai_denoiseg.bundle.run_folder import RunFolder
+from monai_denoiseg.bundle.runs import RunFolder
 
 
 def take(folder: Path, **options: Any) -> RunFolder:
@@ -83,7 +83,7 @@ def test_what_came_with_the_package_is_not_trained_over(tmp_path: Path) -> None:
 
 def test_two_trainings_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from monai_denoiseg.bundle.run_folder import RunFolder\n"
+        "import sys; from monai_denoiseg.bundle.runs import RunFolder\n"
         f"run = RunFolder({str(tmp_path / 'run')!r}, {str(tmp_path / 'run' / 'models')!r})\n"
         "print('taken', flush=True); sys.stdin.read()"
     )

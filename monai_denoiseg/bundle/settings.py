@@ -46,7 +46,9 @@ def user_settings(bundle_root: str | Path) -> dict[str, Any]:
     explain_errors()
     resolver = _running_resolver()
     config = dict(resolver.items[""].get_config())
-    files = [json.loads(file.read_text("utf-8")) for file in Path(bundle_root or globals()['bundle_root']()).glob("configs/*.json")]
+    files = [
+        json.loads(file.read_text("utf-8")) for file in Path(bundle_root or globals()["bundle_root"]()).glob("configs/*.json")
+    ]
     # The file that runs is the one whose keys are all there: a key of inference.json has no effect on a training.
     running = [file for file in files if file.keys() <= config.keys()] or files
     known = set[str]().union(*running)

@@ -113,3 +113,12 @@ def test_finish_is_noted_beside_the_rest(tmp_path: Path) -> None:
     run.finish()
     assert run.finished()
     run.release()
+
+
+def test_rename_keeps_all_that_the_earlier_run_left(tmp_path: Path) -> None:
+    leave_training(tmp_path)
+    (tmp_path / "run" / "panels").mkdir()
+    (tmp_path / "run" / "panels" / "epoch_0001.png").touch()
+    take(tmp_path, existing="rename").release()
+    assert json.loads((tmp_path / "run" / "settings.1.json").read_text()) == {"finished": True}
+    assert (tmp_path / "run" / "panels.1" / "epoch_0001.png").is_file()

@@ -1,7 +1,6 @@
 """The drawing of the rooms in docs/architecture.md, made from the imports of the code.
 
-    python scripts/rooms_table.py            print it
-    python scripts/rooms_table.py --write    put it into the page
+Without an option it is printed; ``--write`` puts it into the page.
 """
 
 from __future__ import annotations
@@ -58,6 +57,7 @@ def drawing(graph: Mapping[str, set[str]]) -> str:
 
 
 def current() -> str:
+    """The drawing of the package as it is."""
     return drawing(import_graph(ROOT / "monai_denoiseg"))
 
 
@@ -70,6 +70,7 @@ def shown(page: str) -> str:
 
 
 def main() -> None:
+    """Print the drawing, or write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put it into docs/architecture.md")
     if not parser.parse_args().write:

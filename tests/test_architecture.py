@@ -43,6 +43,26 @@ def test_every_room_is_described() -> None:
     assert described == rooms_table.room_imports(rooms_table.import_graph(ROOT / "monai_denoiseg")).keys() | {"heads"}
 
 
+def test_contributing_is_true() -> None:
+    """It names every room on its floor, and files that exist."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^ *\| (ground|\d|roof|beside) \| ([^|]*) \|", text, re.MULTILINE)
+    floors = {floor: set(re.findall(r"`(\w+)`", rooms)) for floor, rooms in rows}
+    names = ["ground", "1", "2", "3", "4", "5", "roof", "beside"]
+    right = {
+        name: {
+            room
+            for room in [*rooms_table.room_imports(rooms_table.import_graph(ROOT / "monai_denoiseg")), "heads"]
+            if rooms_table.floor_of(room) == number
+        }
+        for number, name in enumerate(names)
+    }
+    assert floors == right
+    files = re.findall(r"`([\w/.]+/[\w.]+\.\w+)`", text)
+    assert len(files) > 3
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
 def test_imports_between_rooms() -> None:
     assert rooms_table.room_imports(GRAPH) == {
         "checks": {"constants"},
@@ -64,7 +84,7 @@ def test_drawing() -> None:
         "ground     checks   constants",
         "beside     self2seg",
     ]
-    assert table.splitlines()[2:4] == ["| roof | `cli` | `engines`, `self2seg` |", "| 4th floor | `engines` | `data`, `transforms` |"]
+    assert "| roof | `cli` | `engines`, `self2seg` |\n| 4th floor | `engines` | `data`, `transforms` |\n" in table
     assert "| ground | `constants` | – |" in table
 
 

@@ -121,6 +121,13 @@ def test_lines_are_wrapped(page: Path) -> None:
     assert too_wide(page) == []
 
 
+def test_python_version_is_the_one_that_is_required() -> None:
+    required = re.search(r'^requires-python = ">=(3\.\d+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert required
+    told = {page.name: re.findall(r"Python (3\.\d+) or newer", page.read_text("utf-8")) for page in PROSE}
+    assert {name: versions for name, versions in told.items() if versions} == {"README.md": [required[1]]}
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= README_LINES
 

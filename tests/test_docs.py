@@ -20,6 +20,7 @@ DOCS, BUNDLE = ROOT / "docs", bundle_folder("denoiseg_2d")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]+?) \|", re.MULTILINE)
+KEYS = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \|", re.MULTILINE)  # one or more keys in the first cell
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="runs in a checkout of the project only")
 
@@ -124,7 +125,7 @@ def test_lines_are_wrapped(page: Path) -> None:
 def test_python_version_is_the_one_that_is_required() -> None:
     required = re.search(r'^requires-python = ">=(3\.\d+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
     assert required
-    told = {page.name: re.findall(r"Python (3\.\d+) or newer", page.read_text("utf-8")) for page in PROSE}
+    told = {str(page.relative_to(ROOT)): re.findall(r"Python (3\.\d+) or newer", page.read_text("utf-8")) for page in PROSE}
     assert {name: versions for name, versions in told.items() if versions} == {"README.md": [required[1]]}
 
 
@@ -139,10 +140,19 @@ def user_keys(name: str, bundle: str = "denoiseg_2d") -> dict[str, Any]:
     return {key: config[key] for key in keys[: keys.index("settings")] if key not in ("imports", "bundle_root")}
 
 
+PARTS = {"training": ("## Keys", "## Normalisation"), "inference": ("### Keys of inference.json", "### Scores")}
+
+
 def described_keys(page: str) -> set[str]:
     """Keys that have a row in a table of the page; none where there is no such page."""
     file = DOCS / f"{page}.md"
-    return {key for key, _ in ROW.findall(file.read_text("utf-8"))} if file.is_file() else set()
+    if not file.is_file():
+        return set()
+    text = file.read_text("utf-8")
+    start, end = PARTS.get(page, ("", ""))
+    text = text[text.index(start) : text.index(end) if end else None]
+    rows = KEYS.findall(re.sub(r"\| File \|.*?\n\n", "", text, flags=re.DOTALL))  # tables of files are no tables of keys
+    return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
 
 
 def known_keys(page: str) -> set[str]:

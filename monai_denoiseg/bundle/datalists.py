@@ -113,6 +113,19 @@ def _keep_labels(
     return [item if image_id(item, validation_dir) in kept else _without_labels([item])[0] for item in training]
 
 
+def trains_on_labels_only(alpha: float, labelled_fraction: float) -> bool:
+    """Whether a training never looks at an image without label, so that none has to be read.
+
+    Args:
+        alpha: weight of the denoising loss.
+        labelled_fraction: share of labelled items in a batch.
+
+    >>> trains_on_labels_only(0.0, 1.0), trains_on_labels_only(0.5, 1.0)
+    (True, False)
+    """
+    return alpha == 0 and labelled_fraction == 1
+
+
 def split_names(
     training: Sequence[Item], validation: Sequence[Item], validation_dir: str | Path | None = None
 ) -> dict[str, list[str]]:

@@ -52,6 +52,19 @@ def selection_score(
     )
 
 
+def score_tolerance(tolerance: float, alpha: float) -> float:
+    """Tolerance of :class:`BestCheckpoint` for a training.
+
+    Args:
+        tolerance: the user's ``ap_tolerance``.
+        alpha: weight of the denoising loss; without it there is no better denoiser among networks that segment equally well.
+
+    >>> score_tolerance(0.02, 0.5), score_tolerance(0.02, 0.0)
+    (0.02, 0.0)
+    """
+    return tolerance if alpha > 0 else 0.0
+
+
 class Best(NamedTuple):
     """What is known of the best validation.
 

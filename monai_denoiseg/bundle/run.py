@@ -8,6 +8,7 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
+from monai_denoiseg.bundle.settings import check_settings, config_of, for_monai, settings_of
 from monai_denoiseg.checks import check_option
 
 RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
@@ -86,11 +87,12 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         task: ``"train"``, ``"evaluate"`` or ``"infer"``.
         bundle: name of the bundle.
         method: an overlay over the configuration, see :func:`methods`; None is the bundle's own, DenoiSeg or Self2Seg.
-        overrides: keys of the configuration to replace.
+        overrides: keys of the configuration to replace. Paths are taken as they are, whatever characters they hold.
 
     Raises:
-        ValueError: for an unknown task, bundle or method, and a task the bundle has no configuration for; and whatever the
-            configuration raises.
+        ValueError: for an unknown task, bundle, method or key, a wrong value, and a task the bundle has no configuration for; and
+            whatever the configuration raises.
+        OSError: for a path that does not exist or cannot be written.
 
     >>> run_bundle("segment")
     Traceback (most recent call last):
@@ -106,8 +108,9 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         meta_file=str(configs / "metadata.json"),
         logging_file=str(configs / "logging.conf"),
         workflow_type="train" if task == "train" else "infer",
-        **overrides,
+        **for_monai(overrides, settings_of(config_of(task, bundle))),
     )
+    check_settings(workflow.parser.get())  # again in `initialize`, where MONAI would wrap the error
     workflow.initialize()
     workflow.run()
     workflow.finalize()

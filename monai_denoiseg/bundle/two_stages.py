@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from monai.bundle import ConfigWorkflow
 
-from monai_denoiseg.bundle.settings import bundle_root
 from monai_denoiseg.checks import check_option
 
 logger = logging.getLogger(__name__)
@@ -38,6 +37,7 @@ def first_stage(
     *,
     file: str | Path | None = None,
     epochs: int | None = None,
+    bundle_root: str | Path = ".",
 ) -> Path | None:
     """Train the denoiser of a two-stage scheme, or find it already trained.
 
@@ -52,9 +52,10 @@ def first_stage(
         overlay: name of the overlay, such as ``"noise2void"``; None: a training of one stage.
         use: what for: ``"input"``, ``"weights"``, both (see :func:`start_network`, :func:`joined_network`).
         folder: where the first stage is trained.
-        settings: plain settings of the running training (:func:`~monai_denoiseg.engines.user_settings`).
+        settings: plain settings of the running training (:func:`~monai_denoiseg.bundle.user_settings`).
         file: a trained denoiser (``model.pt``) that is used as it is; nothing is trained.
         epochs: of the first stage; None: as many as the second.
+        bundle_root: the bundle's folder.
 
     Returns:
         The denoiser's ``model.pt``; None for a training of one stage.
@@ -77,7 +78,7 @@ def first_stage(
         if not Path(file).is_file():
             raise FileNotFoundError(f"`first_stage_file` {file} does not exist")
         return Path(file)
-    configs = Path(bundle_root()) / "configs"
+    configs = Path(bundle_root) / "configs"
     names = sorted(path.stem for path in configs.glob("*.json"))
     check_option("first_stage", overlay, names)
     folder = Path(folder)

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import monai_denoiseg
+from monai_denoiseg.bundle.folders import BUNDLES
 from monai_denoiseg.bundle.key_table import key_help, key_table, one_key, settings_page
 from monai_denoiseg.bundle.method_table import method_lines
-from monai_denoiseg.bundle.run import BUNDLES, RUNS, run_bundle, tasks
+from monai_denoiseg.bundle.run import RUNS, run_bundle, tasks
 from monai_denoiseg.bundle.settings import Setting, config_of, read_words, settings_of
 
 logger = logging.getLogger(__name__)
@@ -134,9 +135,9 @@ def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:
         return
     overrides = parse_overrides(rest, settings_of(config_of(task, arguments.bundle)))
     if arguments.command == CHECK:
-        from monai_denoiseg.bundle.check import check_training  # type: ignore[import-not-found]
+        from monai_denoiseg.bundle.check import check_training
 
-        check_training(arguments.bundle, arguments.method, overrides)
+        print(check_training(arguments.bundle, arguments.method, overrides))
     else:
         run_bundle(task, arguments.bundle, arguments.method, **overrides)
 
@@ -208,7 +209,7 @@ def main(words: Sequence[str] | None = None) -> int:
         words: arguments; None for those of the program.
 
     Returns:
-        Exit code: 0; 1 after an error, whose first cause is printed; 130 where it was stopped.
+        Exit code: 0; 1 after an error, whose first cause is printed; 130 when it was stopped.
     """
     warnings.filterwarnings("ignore", category=FutureWarning)
     parser = _parser()
@@ -219,8 +220,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with _plain_errors(traceback):
             _run(arguments, rest)
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+    except KeyboardInterrupt:  # how to go on is said where that is known
         return 130
     except Exception as error:
         _explain(error, traceback)

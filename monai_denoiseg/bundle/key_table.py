@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from monai_denoiseg.bundle.run import BUNDLES, RUNS, bundle_folder, tasks
+from monai_denoiseg.bundle.folders import BUNDLES, bundle_folder
+from monai_denoiseg.bundle.run import RUNS, tasks
 from monai_denoiseg.bundle.settings.declaration import GROUPS, config_of, settings_of
 from monai_denoiseg.bundle.settings.literals import is_wiring
 from monai_denoiseg.bundle.settings.setting import Setting
@@ -47,7 +48,7 @@ def show_default(setting: Setting, values: dict[str, Any]) -> str:
     '[64, 64]'
     """
     value = values.get(setting.name)
-    if setting.default is not None and (setting.name not in values or is_wiring(value) or setting.name in ("bundle_root", "run")):
+    if setting.default is not None and (setting.name not in values or is_wiring(value) or setting.name == "run"):
         return setting.default
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -61,9 +62,9 @@ def key_help(task: str, bundle: str, method: str | None = None, width: int = 100
         method: overlay over it, or None.
         width: of a line, in characters.
 
-    >>> print(key_help("train", "denoiseg_2d")[:60])
+    >>> print(key_help("train", "denoiseg_2d")[:59])
     Data
-      --dataset_dir               Folder with the subfolders
+      --dataset_dir               Folder with the subfolder
     """
     values = defaults(task, bundle, method)
     lines = []
@@ -121,10 +122,8 @@ def key_table(task: str, bundles: list[str], *, heading: str = "###") -> str:
             they differ.
         heading: of a group.
 
-    >>> print(key_table("train", ["denoiseg_2d"])[:26])
-    ### Data
-    <BLANKLINE>
-    | Key | Default
+    >>> print(key_table("train", ["denoiseg_2d"]).splitlines()[2])
+    | Key | Default | Value | Meaning |
     """
     values = {bundle: defaults(task, bundle) for bundle in bundles}
     parts = []
@@ -152,11 +151,11 @@ def settings_page() -> str:
     """
     parts = [
         "# Settings",
-        "Every setting of every bundle. This page is made from the declaration of the settings: `monai-denoiseg keys --markdown > "
-        "docs/settings.md`.\n`monai-denoiseg train --help` shows the same in a terminal, `monai-denoiseg train --help KEY` one "
-        "setting in full.",
-        'Give a setting as `--key value`; lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` stands for '
-        "none. Paths are\ntaken as they are typed. A wrong key or value stops the command before any image is read.",
+        "Every setting of every bundle. `monai-denoiseg train --help` shows the same in a terminal, `monai-denoiseg train --help "
+        "KEY`\none setting in full. This page is made from the declaration of the settings: `monai-denoiseg keys --markdown > "
+        "docs/settings.md`.",
+        'Give a setting as `--key value`; lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` '
+        "stands for none.\nPaths are taken as they are typed. A wrong key or value stops the command before any image is read.",
     ]
     titles = {"train": "Training", "infer": "Inference", "evaluate": "Evaluation"}
     for task, title in titles.items():

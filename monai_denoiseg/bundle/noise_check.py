@@ -102,6 +102,6 @@ def _warning(found: Mapping[str, Any]) -> str:
     return (
         f"The noise of neighbouring voxels is correlated along {' and '.join(found['uncovered'])} (correlation {figures}, "
         f"measured on {found['n_images']} image{'s' if found['n_images'] > 1 else ''}; independent noise has 0): plain "
-        f"Noise2Void would keep it. Add configs/structn2v.json with a mask of {box} voxels: --struct_mask "
-        f'"{str(found["suggested_mask"]).replace(" ", "")}"'
+        f"Noise2Void would keep it. Add configs/train/structn2v.json (--method structn2v) with a mask of {box} voxels: "
+        f'--struct_mask "{str(found["suggested_mask"]).replace(" ", "")}"'
     )

@@ -10,7 +10,7 @@ import torch
 
 from monai_denoiseg.files import save_atomically
 from monai_denoiseg.networks import load_weights
-from monai_denoiseg.processes import is_main_process
+from monai_denoiseg.processes import is_main_process, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str,
     ...     calibrate(network, f"{folder}/model.pt", evaluator)  # no ThresholdSearch: nothing is measured
     {}
     """
-    network = getattr(network, "module", network)
+    network = unwrap(network)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
     load_weights(network, model_file)

@@ -13,7 +13,7 @@ from typing import Any
 from monai_denoiseg.checks import suggest
 
 
-class Refused(ValueError):
+class RefusedError(ValueError):
     """A value that a kind does not take; the text completes "`key` must be ..."."""
 
 
@@ -40,7 +40,7 @@ class Kind(ABC):
             dims: spatial axes of the images, for values given for each axis; None where it is not known.
 
         Raises:
-            Refused: when it is no such value.
+            RefusedError: when it is no such value.
         """
 
 
@@ -67,12 +67,12 @@ class Whole(Kind):
     def read(self, value: Any, dims: int | None = None) -> int:
         """Return the integer; see :class:`Kind`."""
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise Refused(self.rule)
+            raise RefusedError(self.rule)
         number = int(value)
         if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
-            raise Refused(self.rule)
+            raise RefusedError(self.rule)
         if self.odd and number % 2 == 0:
-            raise Refused(self.rule)
+            raise RefusedError(self.rule)
         return number
 
 
@@ -106,12 +106,13 @@ class Real(Kind):
     def read(self, value: Any, dims: int | None = None) -> float:
         """Return the number, an integer as it is; see :class:`Kind`."""
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise Refused(self.rule)
-        above = value > self.low if self.open_low else value >= self.low
-        below = value < self.high if self._ends_open else value <= self.high
+            raise RefusedError(self.rule)
+        number = float(value)
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self._ends_open else number <= self.high
         if not (above and below):
-            raise Refused(f"in {self.interval}")
-        return int(value) if isinstance(value, numbers.Integral) else float(value)
+            raise RefusedError(f"in {self.interval}")
+        return int(value) if isinstance(value, numbers.Integral) else number
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Switch(Kind):
         if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"
         if not isinstance(value, bool):
-            raise Refused(self.rule)
+            raise RefusedError(self.rule)
         return value
 
 
@@ -162,7 +163,7 @@ class Choice(Kind):
         for one, meant in [*((option, option) for option in self.options), *self.aliases.items()]:
             if known and type(one) is type(value) and one == value:
                 return meant
-        raise Refused(self.rule)
+        raise RefusedError(self.rule)
 
     def nearest(self, value: Any) -> str:
         """Suggest the option a misspelt value may mean.
@@ -187,7 +188,7 @@ class Text(Kind):
     def read(self, value: Any, dims: int | None = None) -> str:
         """Return the text; see :class:`Kind`."""
         if not isinstance(value, str) or not value:
-            raise Refused(self.rule)
+            raise RefusedError(self.rule)
         return value
 
 
@@ -226,13 +227,13 @@ class PerAxis(Kind):
         try:
             if not isinstance(value, (list, tuple)):
                 if not self.single:
-                    raise Refused
+                    raise RefusedError
                 return self.each.read(value)
             if len(value) != dims if dims else len(value) not in (2, 3):
-                raise Refused
+                raise RefusedError
             return [self.each.read(one) for one in value]
-        except Refused:
-            raise Refused(self._rule(dims)) from None
+        except RefusedError:
+            raise RefusedError(self._rule(dims)) from None
 
 
 @dataclass(frozen=True)
@@ -263,11 +264,11 @@ class Listing(Kind):
     def read(self, value: Any, dims: int | None = None) -> list[Any]:
         """Return the list; see :class:`Kind`."""
         if not isinstance(value, (list, tuple)) or len(value) < self.least:
-            raise Refused(self.rule)
+            raise RefusedError(self.rule)
         try:
             return [self.each.read(one, dims) for one in value]
-        except Refused:
-            raise Refused(self.rule) from None
+        except RefusedError:
+            raise RefusedError(self.rule) from None
 
 
 def literal(text: str) -> Any:

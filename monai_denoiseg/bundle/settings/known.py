@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from monai.bundle.properties import InferProperties, MetaProperties, TrainProperties
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
+from monai_denoiseg.bundle.folders import BUNDLES, bundle_folder
 from monai_denoiseg.bundle.settings.declaration import CONFIGS, SETTINGS, settings_of
 from monai_denoiseg.bundle.settings.setting import SINGLE
 from monai_denoiseg.checks import suggest
@@ -98,9 +98,8 @@ def _texts(value: Any) -> Iterator[str]:
 @cache
 def _wiring() -> frozenset[str]:
     """Top-level keys of the configurations that come with the package."""
-    package = Path(__file__).parents[2]
-    folders = [package.parent / "bundles", package / "bundles"]
-    files = [file for folder in folders for file in folder.glob("*/configs/**/*.json") if file.name != "metadata.json"]
+    folders = [bundle_folder(name) / "configs" for name in BUNDLES]
+    files = [file for folder in folders for file in folder.rglob("*.json") if file.name != "metadata.json"]
     return frozenset(key.partition("#")[0] for file in files for key in json.loads(file.read_text("utf-8")))
 
 

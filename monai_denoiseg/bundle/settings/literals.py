@@ -15,13 +15,13 @@ _LITERAL = re.compile(r"""^\$(['"]).*\1$""", re.DOTALL)
 
 
 def protect(value: Any) -> Any:
-    """Write text so that MONAI gives it back unchanged.
+    r"""Write text so that MONAI gives it back unchanged.
 
     Args:
         value: text, or a list of it; anything else is returned as it is.
 
     >>> print(protect("plate#1"), protect("2024"))
-    $'plate\\x231' 2024
+    $'plate\x231' 2024
     """
     if isinstance(value, (list, tuple)):
         return [protect(one) for one in value]

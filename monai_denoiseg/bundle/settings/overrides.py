@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monai_denoiseg.bundle.settings.declaration import SETTINGS
 from monai_denoiseg.bundle.settings.kinds import Switch, literal
 from monai_denoiseg.bundle.settings.literals import protect
 from monai_denoiseg.bundle.settings.setting import Setting
 
+_NAMES = frozenset(setting.name for setting in SETTINGS)
+_PATHS = frozenset(setting.name for setting in SETTINGS if setting.is_path)
 _OF_ITS_COMMAND = frozenset(
     {"config_file", "meta_file", "logging_file", "args_file", "run_id", "init_id", "final_id", "workflow_type", "properties_path"}
 )
@@ -54,37 +57,35 @@ def read_words(words: Sequence[str], known: Mapping[str, Setting] | None = None)
     return overrides
 
 
-def for_monai(overrides: Mapping[str, Any], known: Mapping[str, Setting]) -> dict[str, Any]:
-    """Protect text from MONAI's reading of ``#``, ``$``, ``@`` and ``%``.
+def for_monai(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    r"""Protect text from MONAI's reading of ``#``, ``$``, ``@`` and ``%``.
 
     Paths are protected from all, so that nothing in one is ever evaluated. Other settings keep what MONAI means by a first ``$``,
     ``@`` or ``%``.
 
     Args:
         overrides: keys and values.
-        known: the settings.
 
     Raises:
         ValueError: for an option of MONAI's own command.
 
-    >>> from monai_denoiseg.bundle.settings.declaration import settings_of
-    >>> for_monai({"dataset_dir": "$HOME", "alpha": "$1 / 3"}, settings_of("train"))
-    {'dataset_dir': "$'\\\\x24HOME'", 'alpha': '$1 / 3'}
+    >>> print(for_monai({"dataset_dir": "$HOME", "alpha": "$1 / 3"}))
+    {'dataset_dir': "$'\\x24HOME'", 'alpha': '$1 / 3'}
     """
-    for key in _OF_ITS_COMMAND & overrides.keys():
+    for key in sorted(_OF_ITS_COMMAND & overrides.keys()):
         raise ValueError(
             f"`{key}` is an option of `python -m monai.bundle run`; here choose the configuration by bundle and method, "
             "and give its keys one by one"
         )
-    return {key: _protected(value, known.get(key)) for key, value in overrides.items()}
+    return {key: _protected(key, value) for key, value in overrides.items()}
 
 
-def _protected(value: Any, setting: Setting | None) -> Any:
-    if setting is None:
-        return value
-    if setting.is_path:
+def _protected(key: str, value: Any) -> Any:
+    if key in _PATHS:
         return protect(_as_text(value))
-    return [_protected(one, setting) for one in value] if isinstance(value, list) else _unless_sigil(value)
+    if key not in _NAMES:
+        return value
+    return [_protected(key, one) for one in value] if isinstance(value, (list, tuple)) else _unless_sigil(value)
 
 
 def _as_text(value: Any) -> Any:

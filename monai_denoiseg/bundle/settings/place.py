@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_denoiseg.bundle.settings.kinds import Kind, Refused, literal
+from monai_denoiseg.bundle.settings.kinds import Kind, RefusedError, literal
 
 READ, WRITE, NAME = "read", "write", "name"
 
@@ -46,7 +46,7 @@ class Place(Kind):
     def _one(self, value: Any) -> str:
         path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
         if not isinstance(path, str) or not path or "\0" in path:
-            raise Refused(self.rule)
+            raise RefusedError(self.rule)
         return path if self.use == NAME else str(Path(path).expanduser()) if path.startswith("~") else path
 
     def from_words(self, text: str, nullable: bool) -> Any:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigWorkflow, ReferenceResolver
 
+from monai_denoiseg.bundle.folders import BUNDLES, RUN, bundle_folder
 from monai_denoiseg.bundle.settings.check import check_settings
+from monai_denoiseg.bundle.settings.literals import is_wiring
 from monai_denoiseg.bundle.settings.typed import typed_words
 from monai_denoiseg.engines.errors import explain_errors
 
-HERE = "."
+logger = logging.getLogger(__name__)
 
 
 def user_settings() -> dict[str, Any]:
     """Check the settings of the running configuration and return them.
 
-    MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default, and hands on whatever a value is.
-    A bundle therefore calls this first. Values given in another form (``--tta false`` as text) are put right, paths stay the
-    text that was typed, and ``bundle_root`` becomes the folder of the bundle that runs where it is left at ``"."``.
+    MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default, and hands on any value.
+    A bundle therefore calls this first. Values given in another form (``--tta false`` as text) are put right, and paths stay the
+    text that was typed. A bundle of the user's own finds the network in its own folder.
 
     Returns:
         The settings whose values are plain (numbers, strings, lists), for the record of a run.
@@ -40,14 +43,16 @@ def user_settings() -> dict[str, Any]:
     resolver, folder = _running()
     config = dict(resolver.items[""].get_config())
     values = check_settings(config, typed_words())
-    if values.get("bundle_root") == HERE and folder is not None:
-        values["bundle_root"] = folder
     for key, value in values.items():
         resolver.items[key].config = resolver.resolved_content[key] = value
-    return {key: value for key, value in values.items() if key != "bundle_root" and _is_data(value)}
+    network = _own_network(values, folder) if is_wiring(config.get("model_file")) else None
+    if network is not None:
+        logger.info("network: %s", network)
+        resolver.resolved_content["model_file"] = str(network)
+    return {key: value for key, value in values.items() if _is_data(value)}
 
 
-def _running() -> tuple[ReferenceResolver, str | None]:
+def _running() -> tuple[ReferenceResolver, Path | None]:
     """What evaluates the running configuration, and the folder of its bundle. MONAI tells an expression neither."""
     resolver = folder = None
     for owner in _callers():
@@ -55,11 +60,20 @@ def _running() -> tuple[ReferenceResolver, str | None]:
             resolver = owner
         if isinstance(owner, ConfigWorkflow):
             configs = Path(owner.config_root_path)
-            folder = str(configs.parent if configs.name == "configs" else configs)
+            folder = configs.parent if configs.name == "configs" else configs
             break
     if resolver is None:
         raise RuntimeError("user_settings() can only be called from a bundle configuration")
     return resolver, folder
+
+
+def _own_network(values: Mapping[str, Any], folder: Path | None) -> Path | None:
+    """The network in a bundle that did not come with the package, unless the user names one or trained one here."""
+    named = values.get("run_dir") is not None or values.get("bundle_root") is not None
+    if folder is None or named or (Path(RUN) / "models" / "model.pt").is_file():
+        return None
+    network = folder / "models" / "model.pt"
+    return network if network.is_file() and folder.resolve() not in {bundle_folder(name).resolve() for name in BUNDLES} else None
 
 
 def _callers() -> Iterator[Any]:

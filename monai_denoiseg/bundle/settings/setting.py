@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Refused, Text, literal
+from monai_denoiseg.bundle.settings.kinds import Choice, Kind, RefusedError, Text, literal
 from monai_denoiseg.bundle.settings.place import Place
 
 TRAIN, INFER, EVALUATE, SINGLE = "train", "infer", "evaluate", "self2seg"
@@ -85,7 +85,7 @@ class Setting:
             return None
         try:
             return self.kind.read(value, dims)
-        except Refused as refused:
+        except RefusedError as refused:
             null = ", or null" if self.null is not None else ""
             sample = f"; for instance --{self.name} {self.kind.example}" if self.kind.example else ""
             near = self.kind.nearest(value) if isinstance(self.kind, Choice) else ""
@@ -107,4 +107,5 @@ class Setting:
                 self.kind.check(value)
             except OSError as error:
                 hint = ": train first, or give the model.pt of a training" if self.name == "model_file" else ""
-                raise type(error)(f"`{self.name}`: {error}{hint}") from None
+                name = "run" if self.name == "run_dir" else self.name
+                raise type(error)(f"`{name}`: {error}{hint}") from None

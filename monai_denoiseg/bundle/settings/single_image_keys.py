@@ -28,7 +28,13 @@ SINGLE_IMAGE: tuple[Setting, ...] = (
         default="that of image",
     ),
     _key(_DATA, "pattern", Text("a pattern of file names, such as '*_raw.tif'"), "Only files whose name matches.", null="all"),
-    _key(_DATA, "output_dir", Place(WRITE), "Folder for the results.", default="bundle/output/predictions"),
+    _key(
+        _DATA,
+        "output_dir",
+        Place(WRITE),
+        "Folder for the results.",
+        default="denoiseg_results; with bundle_root BUNDLE/output/predictions",
+    ),
     _key(_DATA, "spatial_dims", Choice((2, 3)), "Axes of an image: 2 for planes, 3 for volumes.", null="what the file suggests"),
     _key(
         _METHOD,

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from monai_denoiseg.bundle.settings.kinds import Kind, Refused, Whole
+from monai_denoiseg.bundle.settings.kinds import Kind, RefusedError, Whole
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Special(Kind):
 
     Attributes:
         words: the rule.
-        function: ``function(value, dims)`` returns the value or raises :class:`Refused`, without text for the rule above.
+        function: ``function(value, dims)`` returns the value or raises :class:`RefusedError`, without text for the rule above.
         sample: how such a value is written.
     """
 
@@ -40,17 +40,17 @@ class Special(Kind):
         """Return the value; see :class:`Kind`."""
         try:
             return self.function(value, dims)
-        except Refused as error:
-            raise Refused(str(error) or self.rule) from None
+        except RefusedError as error:
+            raise RefusedError(str(error) or self.rule) from None
 
 
 def _class_names(value: Any, dims: int | None) -> list[str]:
     names = value.split(",") if isinstance(value, str) and "," in value else value
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise Refused
+        raise RefusedError
     names = [name.strip() for name in names]
     if len(names) < 2 or not all(names) or len(set(names)) < len(names):
-        raise Refused("a list of at least two different names, the background first")
+        raise RefusedError("a list of at least two different names, the background first")
     return names
 
 
@@ -59,12 +59,14 @@ CLASS_NAMES = Special("a list of names, the background first", _class_names, "\"
 
 def _axes(value: Any, dims: int | None) -> str:
     if not isinstance(value, str) or not value.isascii() or not value.isalpha():
-        raise Refused
+        raise RefusedError
     letters = value.upper()
     if letters.count("Y") != 1 or letters.count("X") != 1:
-        raise Refused
+        raise RefusedError
     if dims == 3 and not set(letters) - set("YXCS"):
-        raise Refused("letters of a volume, with a Z or T beside Y and X (`spatial_dims` is 3; planes belong to the 2D bundle)")
+        raise RefusedError(
+            "letters of a volume, with a Z or T beside Y and X (`spatial_dims` is 3; planes belong to the 2D bundle)"
+        )
     return value
 
 
@@ -77,15 +79,15 @@ def _device(value: Any, dims: int | None) -> Any:
     except RuntimeError:
         device = None
     if device is None:
-        raise Refused
+        raise RefusedError
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise Refused("'cpu' on this machine: PyTorch finds no usable GPU")
+        raise RefusedError("'cpu' on this machine: PyTorch finds no usable GPU")
     if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
-        raise Refused(
+        raise RefusedError(
             f"one of the {torch.cuda.device_count()} GPUs, 'cuda:0' to 'cuda:{torch.cuda.device_count() - 1}', or 'cpu'"
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise Refused("'cpu' on this machine: PyTorch finds no Apple GPU")
+        raise RefusedError("'cpu' on this machine: PyTorch finds no Apple GPU")
     return value
 
 
@@ -108,7 +110,7 @@ def levels(what: str, *, odd: bool = False) -> Special:
         if not isinstance(value, (list, tuple)):
             return each.read(value)
         if len(value) != dims if dims else len(value) not in (2, 3):
-            raise Refused
+            raise RefusedError
         return [each.read(one) for one in value]
 
     def read(value: Any, dims: int | None) -> Any:
@@ -118,8 +120,8 @@ def levels(what: str, *, odd: bool = False) -> Special:
             if isinstance(value, (list, tuple)) and value and all(isinstance(one, (list, tuple)) for one in value):
                 return [axis_values(level, dims) for level in value]
             return axis_values(value, dims)
-        except Refused:
-            raise Refused from None
+        except RefusedError:
+            raise RefusedError from None
 
     return Special(f"'auto', {each.rule}, a list of one for each axis, or a list of such lists, one for each level", read, what)
 
@@ -130,7 +132,7 @@ def _struct_mask(value: Any, dims: int | None) -> Any:
     try:
         read_struct_mask(value, dims)
     except ValueError as error:
-        raise Refused(str(error).removeprefix("`struct_mask` must be ").split(", got ")[0]) from None
+        raise RefusedError(str(error).removeprefix("`struct_mask` must be ").split(", got ")[0]) from None
     return value
 
 
@@ -146,7 +148,7 @@ def _boxes(value: Any, dims: int | None) -> Any:
 
     regions = isinstance(value, (list, tuple)) and len(value) > 1 and all(isinstance(one, (list, tuple)) for one in value)
     if not regions or not all(one and all(is_box(box) for box in one) for one in value):
-        raise Refused
+        raise RefusedError
     return value
 
 
@@ -162,15 +164,15 @@ def _experts(value: Any, dims: int | None) -> Any:
     from monai_denoiseg.self2seg.experts import EXPERTS
 
     if not isinstance(value, (list, tuple)) or len(value) < 2:
-        raise Refused
+        raise RefusedError
     for name in value:
         if isinstance(name, str):
             try:
                 check_option("experts", name, [*EXPERTS, "network"])
             except ValueError as error:
-                raise Refused(str(error).removeprefix("`experts` must be ")) from None
+                raise RefusedError(str(error).removeprefix("`experts` must be ")) from None
         elif isinstance(name, (bool, numbers.Number, list, tuple, dict, type(None))):
-            raise Refused
+            raise RefusedError
     return list(value)
 
 

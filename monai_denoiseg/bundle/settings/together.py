@@ -48,7 +48,8 @@ def _classes_fit(values: Values) -> None:
     names = classes or ("background", "foreground", "border")
     if len(weights) != len(names):
         raise ValueError(
-            f"`class_weights` has {len(weights)} entries, but the classes are {', '.join(names)}: give one weight a class, or null"
+            f"`class_weights` has {len(weights)} entries, but the classes are {', '.join(names)}: give one weight a class, "
+            "or null"
         )
     if not any(weights):
         raise ValueError(f"`class_weights` must not all be 0, got {weights}")
@@ -78,7 +79,8 @@ def _stages_fit(values: Values) -> None:
     for key in ("first_stage_use", "first_stage_file", "first_stage_epochs"):
         if "first_stage" in values and values.get(key):
             raise ValueError(
-                f"`{key}` is {values[key]!r}, but there is no `first_stage`: choose a method of two stages, such as --method sequential"
+                f"`{key}` is {values[key]!r}, but there is no `first_stage`: choose a method of two stages, "
+                "such as --method sequential"
             )
 
 
@@ -89,8 +91,8 @@ def _whole_in_voxels(values: Values) -> None:
         value = values.get(key)
         if value is not None and (not isinstance(value, int) or value < least):
             raise ValueError(
-                f"`{key}` must be an integer >= {least}, got {value!r}; with --units physical it may be any number in the unit of the "
-                "voxel size"
+                f"`{key}` must be an integer >= {least}, got {value!r}; with --units physical it may be any number in "
+                "the unit of the voxel size"
             )
 
 

@@ -51,15 +51,21 @@ TRAINING: tuple[Setting, ...] = (
         "output_dir",
         Place(WRITE),
         "Folder for logs, settings and pictures of the run.",
-        default="bundle/output",
+        default="denoiseg_run; with bundle_root BUNDLE/output",
     ),
-    _key(_DATA, "ckpt_dir", Place(WRITE), "Folder for the networks, model.pt and last.pt.", default="bundle/models"),
+    _key(
+        _DATA,
+        "ckpt_dir",
+        Place(WRITE),
+        "Folder for the networks, model.pt and last.pt.",
+        default="models in output_dir; with bundle_root BUNDLE/models",
+    ),
     _key(
         _DATA,
         "existing",
         Choice(("error", "rename")),
-        "What to do where output_dir holds a finished run: stop, or rename the earlier one.",
-        default="error",
+        "What to do where an earlier training lies in the folder: stop, or rename its files.",
+        null="error; in a bundle given by bundle_root rename",
     ),
     _key(
         _DATA, "ignore_value", Whole(), "Label value that means not annotated.", null="-1, or the largest value of unsigned types"
@@ -199,7 +205,6 @@ TRAINING: tuple[Setting, ...] = (
         "End the training after so much time, with the schedule fitted to it.",
         unit="minutes",
         null="no limit",
-        default="null",
     ),
     _key(_STEPS, "steps_per_epoch", Whole(1), "Steps in an epoch, which is no pass through the data."),
     _key(_STEPS, "val_interval", Whole(1), "Validate after every so many epochs.", unit="epochs"),

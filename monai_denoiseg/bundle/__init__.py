@@ -22,7 +22,7 @@ from monai_denoiseg.bundle.provenance import describe_training
 from monai_denoiseg.bundle.resume import previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
 from monai_denoiseg.bundle.runs import RunFolder
-from monai_denoiseg.bundle.settings import check_keys, truth_values, user_settings
+from monai_denoiseg.bundle.settings import check_settings, settings_of, user_settings
 from monai_denoiseg.bundle.size_check import check_sizes
 from monai_denoiseg.bundle.two_stages import first_stage
 
@@ -31,8 +31,8 @@ __all__ = [
     "RUNS",
     "RunFolder",
     "bundle_folder",
-    "check_keys",
     "check_noise",
+    "check_settings",
     "check_sizes",
     "checkpoint_folder",
     "count_data",
@@ -47,12 +47,12 @@ __all__ = [
     "results_folder",
     "run_bundle",
     "run_folder",
+    "settings_of",
     "simulated_folder",
     "split_names",
     "tasks",
     "training_data",
     "trains_on_labels_only",
-    "truth_values",
     "typical_spacing",
     "user_settings",
 ]

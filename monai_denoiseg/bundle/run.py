@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from monai.bundle import ConfigWorkflow
 
 from monai_denoiseg.bundle.folders import RUN, bundle_folder, checkpoint_folder, run_folder
 from monai_denoiseg.bundle.resume import resumed_settings, stored_settings
+from monai_denoiseg.bundle.settings import check_settings, for_monai
 from monai_denoiseg.checks import check_option
 
 logger = logging.getLogger(__name__)
@@ -75,8 +75,10 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         overrides: keys of the configuration to replace.
 
     Raises:
-        ValueError: for an unknown task, bundle or method, and a task the bundle has no configuration for; and whatever the
-            configuration raises.
+        ValueError: for an unknown task, bundle, method or key, a wrong value, and a task the bundle has no configuration for; and
+            whatever the configuration raises.
+        OSError: for a path that does not exist or cannot be written.
+        KeyboardInterrupt: when a training is stopped, with the command that goes on.
 
     >>> run_bundle("segment")
     Traceback (most recent call last):
@@ -91,9 +93,9 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         try:
             workflow.run()
         except KeyboardInterrupt:
-            if task == "train":
-                print(f"\nStopped. {how_to_go_on(workflow.parser.get_parsed_content('output_dir'))}", file=sys.stderr)
-            raise
+            if task != "train":
+                raise
+            raise KeyboardInterrupt(how_to_go_on(workflow.parser.get_parsed_content("output_dir"))) from None
 
 
 def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -167,13 +169,16 @@ def start_workflow(
         files: a configuration and its overlays; the bundle's ``metadata.json`` lies beside the first.
         kind: ``"train"`` or ``"infer"``.
         logging_file: None takes the bundle's ``logging.conf``, False leaves logging as it is.
-        overrides: keys of the configuration to replace.
+        overrides: keys of the configuration to replace. Paths are taken as they are, whatever characters they hold.
 
     Returns:
         The initialised workflow; whoever asked for it finalises it.
 
-    >>> paths = {"dataset_dir": "images", "model_file": "missing.pt"}
-    >>> start_workflow(config_files("infer"), logging_file=False, **paths).parser["tta"]
+    Raises:
+        ValueError: for an unknown key or a wrong value.
+        OSError: for a path that does not exist or cannot be written.
+
+    >>> start_workflow(config_files("infer"), logging_file=False, dataset_dir=".").parser["tta"]
     True
     """
     configs = Path(files[0]).parent
@@ -183,8 +188,9 @@ def start_workflow(
             meta_file=str(configs / "metadata.json"),
             logging_file=str(configs / "logging.conf") if logging_file is None else logging_file,
             workflow_type=kind,
-            **overrides,
+            **for_monai(overrides),
         )
+    check_settings(workflow.parser.get())  # once more in `initialize`, where MONAI wraps the error
     workflow.initialize()
     return workflow
 

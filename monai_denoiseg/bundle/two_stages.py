@@ -51,7 +51,7 @@ def first_stage(
         overlay: name of the overlay, such as ``"noise2void"``; None: a training of one stage.
         use: what for: ``"input"``, ``"weights"``, both (see :func:`start_network`, :func:`joined_network`).
         folder: where the first stage is trained.
-        settings: plain settings of the running training (:func:`~monai_denoiseg.engines.user_settings`).
+        settings: plain settings of the running training (:func:`~monai_denoiseg.bundle.user_settings`).
         file: a trained denoiser (``model.pt``) that is used as it is; nothing is trained.
         epochs: of the first stage; None: as many as the second.
 

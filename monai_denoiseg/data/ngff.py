@@ -32,7 +32,7 @@ class ZarrImage(NamedTuple):
 
 
 def require_zarr() -> Any:
-    """Import and return the zarr library, which not every Python has.
+    """Import and return the zarr library, or say how to get it.
 
     Raises:
         ImportError: saying how to get it.
@@ -43,7 +43,7 @@ def require_zarr() -> Any:
     try:
         import zarr
     except ImportError as error:
-        raise ImportError("zarr folders and streamed prediction need zarr 3 (Python 3.11 or newer): pip install zarr") from error
+        raise ImportError("zarr folders and streamed prediction need zarr 3: pip install zarr") from error
     return zarr
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from monai.bundle import ConfigWorkflow
 
+from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import Precision, first_cause
 from monai_denoiseg.heads import described_head
@@ -61,7 +62,7 @@ def defaults(bundle: str | Path, config: str = "inference") -> dict[str, Any]:
         bundle: folder of the bundle.
         config: ``"inference"`` or ``"train"``.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> defaults(bundle_folder("denoiseg_3d"))["spatial_dims"]
     3
     """
@@ -78,7 +79,7 @@ def label_names(bundle: str | Path) -> dict[str, int]:
     Returns:
         Semantic classes by name without the background; ``{"object": 1}`` for instances, which have numbers and no names.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> label_names(bundle_folder("denoiseg_2d"))
     {'object': 1}
     """
@@ -92,7 +93,7 @@ def class_names(bundle: str | Path) -> list[str]:
     Args:
         bundle: folder of the bundle.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> class_names(bundle_folder("denoiseg_2d"))
     []
     """
@@ -131,17 +132,9 @@ def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Pat
             "trained model.pt there"
         )
     configs = Path(bundle) / "configs"
-    workflow = ConfigWorkflow(
-        config_file=str(configs / "inference.json"),
-        meta_file=str(configs / "metadata.json"),
-        logging_file=False,  # the server's logging stays
-        workflow_type="infer",
-        dataset_dir=str(image),
-        output_dir=str(output_dir),
-        **settings,
-    )
-    workflow.initialize()
-    return workflow
+    # The server's logging stays.
+    place = {"dataset_dir": str(image), "output_dir": str(output_dir)}
+    return start_workflow([configs / "inference.json"], logging_file=False, **place, **settings)
 
 
 def predict_file(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monai_denoiseg.files.errors import explained
-from monai_denoiseg.files.parts import flush, part_for, remove, remove_leftovers
+from monai_denoiseg.files.parts import flush, part_for, remove, remove_leftovers, target_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def writing(target: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     it is removed and the target is as before. What killed runs left of the same file is removed first.
 
     Args:
-        target: the file; its folder is made.
+        target: the file; its folder is made. A place that :class:`~monai_denoiseg.files.ResultSet` gave is written to directly.
         durable: wait until the disk has it; False for scratch data.
 
     Yields:
@@ -39,7 +39,10 @@ def writing(target: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     ['whole']
     """
     target = Path(target)
-    with explained(target):
+    with explained(target_of(target)):
+        if target_of(target) != target:
+            yield target
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target)
         part = part_for(target)

@@ -33,6 +33,19 @@ def part_for(target: Path, kind: str = "part") -> Path:
     return target.with_name(f".{kind}-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{_short(target.name)}")
 
 
+def target_of(part: Path) -> Path:
+    """The file a temporary one will become; any other path is returned as it is.
+
+    Args:
+        part: made by :func:`part_for`.
+
+    >>> target_of(part_for(Path("out/a.tif"))).as_posix(), target_of(Path("b.tif")).as_posix()
+    ('out/a.tif', 'b.tif')
+    """
+    match = _PART.match(part.name)
+    return part.with_name(match["name"]) if match else part
+
+
 def remove_leftovers(target: Path, kind: str = "part") -> None:
     """Remove the temporary files that killed runs left of a target.
 

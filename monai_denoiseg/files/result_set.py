@@ -169,6 +169,32 @@ class ResultSet:
             self._made.append(new)
 
 
+def replace_by(part: Path, target: Path) -> None:
+    """Give a complete file or folder its name, in place of what bore it; after an error that is there as before.
+
+    Args:
+        part: the new one, on the same disk.
+        target: its name.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("new", "a.zarr"):
+    ...         Path(folder, name).mkdir()
+    ...     replace_by(Path(folder, "new"), Path(folder, "a.zarr"))
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['a.zarr']
+    """
+    kept = part_for(target, "old")
+    with explained(target):
+        try:
+            _keep(target, kept)
+            _put(part, target)
+        except BaseException:
+            _take_back(target, kept, part)
+            raise
+        remove(kept)
+
+
 def _keep(target: Path, kept: Path) -> None:
     """Give what is at a target a second name, so that it can be put back."""
     if not os.path.lexists(target):

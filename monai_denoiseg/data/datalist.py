@@ -33,8 +33,8 @@ def folder_datalist(
 ) -> list[Item]:
     """List the images of a folder with the labels and clean references that exist, paired by file stem.
 
-    An image without a label file is unlabelled: its item has no ``"label"``. Hidden files, files of other formats, and results that
-    this package wrote among the images are passed over; a warning names links that lead nowhere and folders called like images.
+    An image without a label file is unlabelled: its item has no ``"label"``. Hidden files, files of other formats, and results
+    of this package that lie among the images are passed over; a warning names links that lead nowhere and folders called like images.
     A file of several images along time becomes as many items, with ``"frame": i``; its label and clean reference have the same
     frames (one that is not annotated holds the ignore value everywhere).
 

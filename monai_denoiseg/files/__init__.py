@@ -6,6 +6,7 @@ from monai_denoiseg.files.fingerprint import describe_source
 from monai_denoiseg.files.growing import open_appending, open_updating
 from monai_denoiseg.files.kinds import (
     copy_file,
+    copy_folder,
     move_file,
     save_atomically,
     write_bytes,
@@ -15,15 +16,18 @@ from monai_denoiseg.files.kinds import (
     write_text,
 )
 from monai_denoiseg.files.lock import FolderLock
+from monai_denoiseg.files.owned_folder import OwnedFolder
 from monai_denoiseg.files.parts import remove, target_of
 from monai_denoiseg.files.record import foreign_files, refusal, result_names, state_of
 from monai_denoiseg.files.result_set import ResultSet, replace_by
 
 __all__ = [
     "FolderLock",
+    "OwnedFolder",
     "ResultSet",
     "WriteError",
     "copy_file",
+    "copy_folder",
     "describe_source",
     "explained",
     "foreign_files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -84,9 +85,12 @@ def new_folder(target: str | os.PathLike) -> Iterator[Path]:
         part.mkdir()
         try:
             yield part
-            if target.is_dir() and any(target.iterdir()):
-                raise FileExistsError(f"{target} exists and is not empty")
-            part.replace(target)
+            try:
+                part.replace(target)  # takes the place of an empty folder too
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise FileExistsError(f"{target} exists and is not empty") from error
+                raise
         finally:
             remove(part)
 

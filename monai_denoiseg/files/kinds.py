@@ -143,6 +143,24 @@ def copy_file(source: str | os.PathLike, target: str | os.PathLike) -> None:
         shutil.copy2(source, part)
 
 
+def copy_folder(source: str | os.PathLike, target: str | os.PathLike) -> None:
+    """Copy a folder into one that is being filled, see :func:`~monai_denoiseg.files.new_folder`.
+
+    Args:
+        source: the folder.
+        target: its copy; must not exist.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_text("a", f"{folder}/a/b.txt")
+    ...     copy_folder(f"{folder}/a", f"{folder}/c")
+    ...     Path(folder, "c", "b.txt").read_text()
+    'a'
+    """
+    with explained(target):
+        shutil.copytree(source, target)
+
+
 def move_file(source: str | os.PathLike, target: str | os.PathLike) -> None:
     """Move a file, also to another disk; the target is whole whenever it is there.
 

@@ -141,8 +141,7 @@ class ImagePanels:
         item = batch[0] if isinstance(batch, Sequence) else None
         arrays = self._arrays(output["pred"], output["image"], item)
         picture = join_panels(list(panel_images(arrays).values()))
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        (self.output_dir / f"epoch_{engine.state.epoch:04d}.png").write_bytes(to_png_bytes(picture))
+        write_bytes(to_png_bytes(picture), self.output_dir / f"epoch_{engine.state.epoch:04d}.png")
         if self.log_dir is not None:
             self.writer = self.writer or SummaryWriter(str(self.log_dir))
             self.writer.add_image("validation", picture, engine.state.epoch, dataformats="HWC")

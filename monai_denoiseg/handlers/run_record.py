@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 import time
@@ -18,6 +17,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 import monai_denoiseg
+from monai_denoiseg.files import write_json
 from monai_denoiseg.processes import is_main_process
 
 
@@ -101,8 +101,7 @@ class RunRecord:
             "data": self.data,
             **self.checks,
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(record, indent=2))
+        write_json(record, self.path)
 
 
 def _processor() -> str:

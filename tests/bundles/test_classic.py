@@ -50,7 +50,7 @@ def evaluate(data: tuple[str, Path], folder: Path, method: str, **options: Any) 
 
 
 def outputs(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.glob("[!.]*"))
 
 
 @pytest.mark.parametrize("method", ["mean", "median", "nlm"])

@@ -111,13 +111,13 @@ def _images(frames: int) -> str:
     return f"{frames} frames" if frames else "one image without frames"
 
 
-def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> list[Item]:
-    """List the images to infer: a single file, or those of a folder (of its subfolder ``images`` where there is one).
+def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pattern: str | None = None) -> list[Item]:
+    """List the images to infer: a single file, those of a folder (of its subfolder ``images`` where there is one), or of several.
 
     A file of several images along time stays one item.
 
     Args:
-        path: file, Zarr folder, or folder of such.
+        path: file, Zarr folder, or folder of such; or a list of them.
         pattern: only files whose name matches, for instance ``"*_raw.tif"``.
 
     Returns:
@@ -134,6 +134,8 @@ def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> l
     ...     [Path(item["image"]).name for item in inference_datalist(folder, "*_raw.*")]
     ['a_raw.tif', 'b_raw.tif']
     """
+    if not isinstance(path, (str, os.PathLike)):
+        return _different_stems([item for one in path for item in inference_datalist(one, pattern)])
     source = Path(path)
     if source.is_file() or _is_zarr(source):
         if not split_name(source)[1]:
@@ -145,6 +147,17 @@ def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> l
     if not files:
         raise FileNotFoundError(_nothing_found(folder, pattern))
     return [{"image": str(files[stem])} for stem in sorted(files)]
+
+
+def _different_stems(items: list[Item]) -> list[Item]:
+    """Refuse two images of one stem in a list of several places."""
+    seen: dict[str, str] = {}
+    for item in items:
+        stem = split_name(item["image"])[0]
+        if stem in seen:
+            raise ValueError(f"{seen[stem]} and {item['image']} have the same stem {stem!r}: keep one, or rename it")
+        seen[stem] = item["image"]
+    return items
 
 
 def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, seed: int = 0) -> tuple[list[Item], list[Item]]:

@@ -121,7 +121,7 @@ def bundle_root() -> str:
 
 
 def _callers() -> Iterator[Any]:
-    """The objects whose methods are running. MONAI does not tell an expression where it stands, so the call stack is asked."""
+    """The objects whose methods are running. MONAI does not tell an expression where it stands; the call stack does."""
     frame = inspect.currentframe()
     while frame is not None:
         yield frame.f_locals.get("self")

@@ -38,8 +38,8 @@ class Arrangement(NamedTuple):
 def arrange(shape: Sequence[int], axes: str, name: str, spatial_dims: int | None = None) -> Arrangement:
     """Tell which stored axis is the channel, the stack and the plane, and which counts frames.
 
-    Axes of length 1 other than Y and X mean nothing, except that one of them is the stack of a volume of one slice. What is
-    left beside Y, X and the channel is
+    Axes of length 1 other than Y and X are dropped; only a volume of one slice keeps one of them as its stack. The axes that
+    remain beside Y, X and the channel are
 
     * in 2D: time, whose steps are separate images. Everything else is an error: a Z axis makes a volume, and an axis
       without a name could be channels, slices or separate images.

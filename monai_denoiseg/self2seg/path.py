@@ -111,7 +111,7 @@ def held_out_scores(costs: Tensor, lams: Sequence[float], block: int = 1, **solv
 
 
 def choose_lambda(scores: Sequence[float]) -> int:
-    """Index of the weight to take: the one of the lowest score, of equals the largest weight.
+    """Index of the weight with the lowest score; ties go to the largest weight.
 
     Args:
         scores: mean held-out costs, weights ascending.

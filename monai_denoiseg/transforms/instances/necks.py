@@ -165,7 +165,7 @@ class NeckSplitter:
         if len(peaks) == 1:
             return body.astype(np.int32)
         depth = -width
-        # Of equals the watershed takes the older one, but markers are of one age: so each has its own depth.
+        # In a tie the watershed prefers the older marker, but all are of the same age: so each gets its own depth.
         depth.flat[peaks] = depth.min() - len(peaks) + np.arange(len(peaks))
         labels: np.ndarray = watershed(depth, marked(body.shape, peaks), self.near, mask=body).astype(np.int32)
         left = body & (labels == 0)

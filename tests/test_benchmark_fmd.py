@@ -16,7 +16,7 @@ import tifffile
 from monai.bundle import ConfigWorkflow
 from scipy import ndimage
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 
 ROOT = Path(__file__).parents[1]
 DOCS, BUNDLE = ROOT / "docs", bundle_folder("denoiseg_2d")

@@ -47,6 +47,7 @@ class RunRecord:
         data: number of images, e.g. ``{"train": 50, "train_labelled": 8}``.
         noise: what :func:`check_noise` found, if it was asked.
         sizes: what :func:`check_sizes` found, if it was asked.
+        resume: the run goes on: its time so far is added.
 
     Example:
         >>> import tempfile
@@ -65,7 +66,9 @@ class RunRecord:
         data: Mapping[str, int],
         noise: Mapping[str, Any] | None = None,
         sizes: Mapping[str, Any] | None = None,
+        resume: bool = False,
     ) -> None:
+        self._before = _times(Path(path)) if resume else (0.0, 0.0)
         self.checks = {name: dict(found) for name, found in (("noise", noise), ("sizes", sizes)) if found is not None}
         self.path, self.settings, self.data = Path(path), dict(settings), dict(data)
         self.n_parameters = sum(p.numel() for p in network.parameters())
@@ -95,14 +98,23 @@ class RunRecord:
             "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "device": _processor() if device == "cpu" else torch.cuda.get_device_name(device),
             "threads": torch.get_num_threads(),
-            "seconds": round(time.perf_counter() - self._started, 1),
-            "cpu_seconds": round(time.process_time() - self._started_cpu, 1),
+            "seconds": round(self._before[0] + time.perf_counter() - self._started, 1),
+            "cpu_seconds": round(self._before[1] + time.process_time() - self._started_cpu, 1),
             "n_parameters": self.n_parameters,
             "data": self.data,
             **self.checks,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps(record, indent=2))
+
+
+def _times(path: Path) -> tuple[float, float]:
+    """Seconds that a stopped run took so far."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return float(found["seconds"]), float(found["cpu_seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, 0.0
 
 
 def _processor() -> str:

@@ -14,7 +14,8 @@ import pytest
 import tifffile
 import torch
 
-from monai_denoiseg.bundle.run import bundle_folder, methods, run_bundle
+from monai_denoiseg.bundle.folders import bundle_folder
+from monai_denoiseg.bundle.run import methods, run_bundle
 from monai_denoiseg.data import write_simulated
 from monai_denoiseg.engines import first_cause
 from monai_denoiseg.networks import DenoiSegNet, SequentialNet, load_network
@@ -223,7 +224,7 @@ def test_striped_noise_is_warned_of_before_the_first_step(tmp_path: Path) -> Non
     place = {"dataset_dir": str(images.parent), "output_dir": "plain", "ckpt_dir": "plain", **TINY}
     done = run_program(["-m", "monai_denoiseg.cli", "train", "--method", "noise2void", *words(**place)], tmp_path)
     assert done.code == 0, done.err
-    assert "configs/structn2v.json with a mask of 3 along X voxels" in done.out + done.err
+    assert "configs/train/structn2v.json with a mask of 3 along X voxels" in done.out + done.err
     run_bundle("train", method="structn2v", **place | {"output_dir": str(tmp_path / "s"), "ckpt_dir": str(tmp_path / "s")})
     plain, struct = (json.loads((tmp_path / name / "settings.json").read_text())["noise"] for name in ("plain", "s"))
     assert plain["correlated"] == struct["correlated"] == ["X"]

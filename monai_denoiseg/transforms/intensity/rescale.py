@@ -27,7 +27,7 @@ class RescaledCrop:
     Args:
         patch_size: ``([D,] H, W)`` of the result in voxels.
         target: makes the classes the network is trained on from the labels of an item, ``{"label": ..., "spacing": ...}``
-            (:func:`~monai_denoiseg.transforms.labels.target_label`): borders keep their width at every scale. None takes the
+            (:func:`~monai_denoiseg.heads.target_label`): borders keep their width at every scale. None takes the
             classes as they stand in ``"label"``; distances (StarDist, further channels of the label) are scaled with
             the image, but those not known (-1) stay so.
 

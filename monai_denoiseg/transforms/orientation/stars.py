@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform
 
 from monai_denoiseg.transforms.orientation.orient import RandOrient, RandOrientd, n_orientations
 from monai_denoiseg.transforms.orientation.rays import ray_permutation
 
-__all__ = ["RandOrientStarsd", "random_orientation"]
+__all__ = ["RandOrientStarsd"]
 
 
 class RandOrientStarsd(RandOrientd):
@@ -119,27 +118,3 @@ class _ClosedOrient(RandOrient):
     def allowed(self, n: int) -> Sequence[int]:
         """Those of the first ``n`` orientations that are in :attr:`channels`."""
         return [k for k in range(n) if k in self.channels]
-
-
-def random_orientation(
-    keys: KeysCollection, rays: Any = None, spatial_dims: int = 2, quarter_turns: bool = True, label_key: str = "label"
-) -> MapTransform:
-    """Choose how the items of a training are turned.
-
-    Args:
-        keys: keys to orient alike; an item may lack some.
-        rays: directions of a StarDist head, whose distances change places when the image is turned; None or empty for another
-            head.
-        spatial_dims: 2 or 3.
-        quarter_turns: see :class:`RandOrient`.
-        label_key: the one of ``keys`` that holds the distances.
-
-    Returns:
-        :class:`RandOrientd` or :class:`RandOrientStarsd`.
-
-    >>> type(random_orientation(["image", "label"])).__name__
-    'RandOrientd'
-    """
-    if rays is None or not len(rays):
-        return RandOrientd(keys, spatial_dims, allow_missing_keys=True, quarter_turns=quarter_turns)
-    return RandOrientStarsd(keys, np.asarray(rays), label_key, allow_missing_keys=True, quarter_turns=quarter_turns)

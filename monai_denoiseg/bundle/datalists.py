@@ -44,7 +44,7 @@ def training_data(
         output_dir: folder of the run.
         validation_dir: a second such folder; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
-            labelled training images are validated on too, with a warning: better a threshold from them than none.
+            labelled training images also choose checkpoint and threshold, with a warning.
         n_labels: hide all training labels but this many (for experiments); None keeps all.
         labels: False leaves out all labels (after the split, which so is the same as with them): only denoising is trained.
         labelled_only: train on the labelled images only: no other is read.

@@ -1,4 +1,4 @@
-"""Before training: is the noise of the images of a kind that blind spots can remove?"""
+"""Check before a training: can blind spots remove the noise of the images?"""
 
 from __future__ import annotations
 

@@ -87,9 +87,9 @@ class BestCheckpoint:
     """Keep the network of the best validation as one flat state dict (weights, normalisation, threshold).
 
     The score is that of :func:`selection_score`. Networks whose segmentation score is within ``tolerance`` of the highest so far,
-    or within two of its standard errors (``<metric>_error``) if that is more, count as equally good, and of these the one that
-    denoises best is kept: the AP of a few hundred objects wavers more than that from validation to validation, that of the ten or
-    thirty on two annotated images by 0.2, and early in a training, when it is sometimes highest, the denoised images are poor.
+    or within two of its standard errors (``<metric>_error``) if that is more, count as equally good. Of these the one that
+    denoises best is kept. From one validation to the next, the AP of a few hundred objects varies by more than that; on two
+    annotated images with ten to thirty objects it varies by 0.2. It can be highest early, when denoised images are still poor.
 
     Args:
         path: ``model.pt``. A file of an earlier run is set aside, not overwritten.

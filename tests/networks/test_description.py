@@ -100,7 +100,7 @@ def test_a_newer_format_and_damage_are_said(tmp_path: Path) -> None:
         DenoiSegNet(2, **TINY).load_state_dict(rewritten(state, format=3))
     state["description"][0] = 7
     torch.save(state, path)
-    with pytest.raises(ValueError, match=r"model.pt cannot be used: its description is damaged"):
+    with pytest.raises(ValueError, match=r"model\.pt cannot be used: its description is damaged"):
         load_network(path)
 
 

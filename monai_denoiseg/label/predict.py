@@ -118,7 +118,7 @@ def bundle_head(bundle: str | Path) -> Head:
 
 @cache
 def _stored_head(path: Path, changed: int) -> Head:
-    """The head in a network's file, which is read again when it was changed."""
+    """The head of a network's file, which is read again when it was changed."""
     return load_network(path).head
 
 

@@ -69,8 +69,6 @@ class DenoiSegNet(nn.Module):
     >>> net = DenoiSegNet(2, in_channels=1, depth=2, features=8)
     >>> net(torch.zeros(1, 1, 33, 50)).shape
     torch.Size([1, 4, 33, 50])
-    >>> DenoiSegNet(3, depth=1, features=4, classes=["background", "liver"]).n_classes
-    2
     """
 
     __jit_unused_properties__ = ("rays", "architecture", "training_info")
@@ -174,15 +172,13 @@ class DenoiSegNet(nn.Module):
 
     @torch.jit.unused
     def labels(self, prediction: Any, threshold: float | None = None, spacing: Any = None) -> Any:
-        """Labels of one image, by the file's rule and threshold: what inference writes.
+        """Labels ``(1, [D,] H, W)`` of one image, by the file's rule and threshold: what inference writes.
 
         Args:
             prediction: ``(n_classes + C, [D,] H, W)``: what the inferer gives, without batch axis.
             threshold: None takes the network's.
             spacing: voxel size along each axis, where known.
 
-        Returns:
-            int32 ``(1, [D,] H, W)``.
         """
         return rule_of(self, threshold=threshold)(prediction[: self.n_classes], spacing=spacing)
 

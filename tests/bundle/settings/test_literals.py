@@ -73,7 +73,7 @@ def test_other_settings_keep_what_monai_means() -> None:
 
 
 def test_options_of_monais_command_are_refused() -> None:
-    with pytest.raises(ValueError, match="`config_file` is an option of `python -m monai.bundle run`"):
+    with pytest.raises(ValueError, match=r"`config_file` is an option of `python -m monai\.bundle run`"):
         for_monai({"config_file": "train.json"})
 
 

@@ -178,7 +178,6 @@ class DenoiSegNet(nn.Module):
             prediction: ``(n_classes + C, [D,] H, W)``: what the inferer gives, without batch axis.
             threshold: None takes the network's.
             spacing: voxel size along each axis, where known.
-
         """
         return rule_of(self, threshold=threshold)(prediction[: self.n_classes], spacing=spacing)
 

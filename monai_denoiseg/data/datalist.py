@@ -34,9 +34,9 @@ def folder_datalist(
     """List the images of a folder with the labels and clean references that exist, paired by file stem.
 
     An image without a label file is unlabelled: its item has no ``"label"``. Hidden files, files of other formats, and results
-    of this package that lie among the images are passed over; a warning names links that lead nowhere and folders called like images.
-    A file of several images along time becomes as many items, with ``"frame": i``; its label and clean reference have the same
-    frames (one that is not annotated holds the ignore value everywhere).
+    of this package that lie among the images are passed over; a warning names links that lead nowhere and folders called like
+    images. A file of several images along time becomes as many items, with ``"frame": i``; its label and clean reference have
+    the same frames (one that is not annotated holds the ignore value everywhere).
 
     Args:
         dataset_dir: folder with the subfolders below; without a subfolder ``images`` its own image files are taken.

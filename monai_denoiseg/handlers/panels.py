@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from monai_denoiseg.constants import CLASSES
+from monai_denoiseg.files import write_bytes
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
 from monai_denoiseg.processes import is_main_process

@@ -26,7 +26,8 @@ __all__ = ["DenoiSegApp"]
 def write_app(output: str | os.PathLike, bundles: Sequence[str] = SERVED, models: Sequence[str | os.PathLike] = ()) -> Path:
     """Write a MONAI Label app: ``main.py``, and under ``model/`` a copy of each bundle for its settings and its network.
 
-    The app appears whole or not at all. A bundle's settings are then those of ``OUT/model/BUNDLE/configs/train.json`` and ``inference.json``: edit them there.
+    The app appears whole or not at all.
+    A bundle's settings are then those of ``OUT/model/BUNDLE/configs/train.json`` and ``inference.json``: edit them there.
 
     Args:
         output: folder; it is made, and must be empty.

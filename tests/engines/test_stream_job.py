@@ -228,7 +228,7 @@ def test_full_disk_is_said_before_anything_is_computed(tmp_path: Path, monkeypat
     path = write(tmp_path / "a.tif", picture((20, 18)), "YX")
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(stream_job.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(OSError, match=r"a\.tif: results and intermediate data need up to .* GB in .*; make room"):
+    with pytest.raises(OSError, match=r"a\.tif: results and intermediate data need up to .* kB in .*; make room"):
         predictor(network(2), tmp_path, 8)(path)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.handlers import versions
 
 RESULTS = Path(__file__).parent / "results"

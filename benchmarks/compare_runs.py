@@ -14,7 +14,8 @@ from common import run_bundle
 from compare_data import Folders
 from dsb2018 import HONEST, unlabelled
 
-from monai_denoiseg.bundle.run import bundle_folder, methods
+from monai_denoiseg.bundle.folders import bundle_folder
+from monai_denoiseg.bundle.run import methods
 from monai_denoiseg.bundle.two_stages import OWN
 from monai_denoiseg.checks import check_option, suggest
 

@@ -18,7 +18,7 @@ import numpy as np
 from common import RESULTS, record, run_bundle
 from dsb2018 import load, write
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 
 NOISE = (0.0, 10.0, 20.0, 40.0)
 """Standard deviations in grey levels."""

@@ -15,7 +15,7 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 ROOMS = (
-    *("data", "transforms", "losses", "metrics", "pictures", "networks", "handlers", "engines", "self2seg"),
+    *("data", "transforms", "losses", "metrics", "pictures", "heads", "networks", "handlers", "engines", "self2seg"),
     *("bundle", "label", "report", "workflow"),
 )
 

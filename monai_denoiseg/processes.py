@@ -30,3 +30,16 @@ def of_all_processes(value: Any) -> list[Any]:
     gathered: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(gathered, value)
     return gathered
+
+
+def unwrap(network: Any) -> Any:
+    """Take the wrapper of a distributed training off a network.
+
+    Args:
+        network: a network, wrapped or not.
+
+    >>> network = torch.nn.Identity()
+    >>> unwrap(torch.nn.DataParallel(network)) is network, unwrap(network) is network
+    (True, True)
+    """
+    return getattr(network, "module", network)

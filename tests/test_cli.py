@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import monai_denoiseg.cli
-from monai_denoiseg.bundle import run
+from monai_denoiseg.bundle import folders
 from monai_denoiseg.cli import main, parse_overrides, run_bundle
 
 
@@ -115,8 +115,8 @@ def test_unknown_task_and_bundle() -> None:
 
 def test_a_wheel_holds_the_bundle_within_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "monai_denoiseg"
-    monkeypatch.setattr(run, "__file__", str(package / "bundle" / "run.py"))
-    assert run.bundle_folder("denoiseg_2d") == package / "bundles" / "denoiseg_2d"
+    monkeypatch.setattr(folders, "__file__", str(package / "bundle" / "folders.py"))
+    assert folders.bundle_folder("denoiseg_2d") == package / "bundles" / "denoiseg_2d"
 
 
 def test_a_method_reaches_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ def training_data(
     axes: str | None = None,
     spatial_dims: int = 2,
     seed: int = 0,
+    previous: Mapping[str, list[str]] | None = None,
 ) -> dict[str, list[Item]]:
     """List the images to train and to validate on, checked before any work is done.
 
@@ -43,7 +44,7 @@ def training_data(
         output_dir: folder of the run.
         validation_dir: a second such folder; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
-            labelled training images are validated on too, with a warning: better a threshold from them than none.
+            labelled training images also choose checkpoint and threshold, with a warning.
         n_labels: hide all training labels but this many (for experiments); None keeps all.
         labels: False leaves out all labels (after the split, which so is the same as with them): only denoising is trained.
         labelled_only: train on the labelled images only: no other is read.
@@ -51,12 +52,14 @@ def training_data(
         axes: axes of TIFF images, see :class:`~monai_denoiseg.data.TiffReader`.
         spatial_dims: of the simulated images.
         seed: of split, choice and simulation.
+        previous: the split of a stopped run that goes on (:func:`split_names`): each image stays on its side, whatever was
+            annotated since, and new images are trained on.
 
     Returns:
         ``{"training": items, "validation": items}``.
 
     Raises:
-        FileNotFoundError: for a missing or empty folder.
+        FileNotFoundError: for a missing or empty folder, and where an image of ``previous`` is gone.
         ValueError: for labels without image, or shapes that differ.
 
     >>> import tempfile
@@ -68,22 +71,18 @@ def training_data(
     {'train': 3, 'train_labelled': 1, 'validation': 3, 'validation_labelled': 2}
     """
     if str(dataset_dir) == SIMULATED:
-        size, n_images, n_labelled = {2: ((128, 128), 60, 8), 3: ((16, 96, 96), 16, 4)}[spatial_dims]
-        dataset_dir = Path(output_dir) / SIMULATED
-        if is_main_process():
-            write_simulated(dataset_dir, n_images=n_images, n_labelled=n_labelled, shape=size, seed=seed)
-        of_all_processes(None)  # wait for the one that writes
+        dataset_dir = _simulate(Path(output_dir) / SIMULATED, spatial_dims, seed)
     items = folder_datalist(dataset_dir, axes=axes, spatial_dims=spatial_dims, target=target)
     if validation_dir is None:
         training, validation = split_datalist(items, validation_fraction, seed)
     else:
         training, validation = items, folder_datalist(validation_dir, axes=axes, spatial_dims=spatial_dims, target=target)
+    if previous is not None:
+        training, validation = _as_before(training + validation, previous, validation_dir)
     if not labels:
         training, validation = _without_labels(training), _without_labels(validation)
     if n_labels is not None:
-        if check_int("n_labels", n_labels, 0) > count_labelled(training):
-            raise ValueError(f"`n_labels` is {n_labels}, but only {count_labelled(training)} training images are labelled")
-        training = KeepLabels(n_labels, seed=seed)(training)
+        training = _keep_labels(training, n_labels, seed, previous, validation_dir)
     if labelled_only:
         training = [item for item in training if "label" in item]
         if not training:
@@ -92,6 +91,97 @@ def training_data(
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
     return {"training": training, "validation": validation}
+
+
+def _simulate(folder: Path, spatial_dims: int, seed: int) -> Path:
+    size, n_images, n_labelled = {2: ((128, 128), 60, 8), 3: ((16, 96, 96), 16, 4)}[spatial_dims]
+    if is_main_process():
+        write_simulated(folder, n_images=n_images, n_labelled=n_labelled, shape=size, seed=seed)
+    of_all_processes(None)  # wait for the one that writes
+    return folder
+
+
+def _keep_labels(
+    training: list[Item], n: int, seed: int, previous: Mapping[str, list[str]] | None, validation_dir: str | Path | None
+) -> list[Item]:
+    """Hide all labels but ``n``; of a run that goes on, all but those it had: one more annotation would change the draw."""
+    if check_int("n_labels", n, 0) > count_labelled(training):
+        raise ValueError(f"`n_labels` is {n}, but only {count_labelled(training)} training images are labelled")
+    if previous is None:
+        return KeepLabels(n, seed=seed)(training)
+    kept = set(previous["labelled"])
+    return [item if image_id(item, validation_dir) in kept else _without_labels([item])[0] for item in training]
+
+
+def trains_on_labels_only(alpha: float, labelled_fraction: float) -> bool:
+    """Whether a training never looks at an image without label, so that none has to be read.
+
+    Args:
+        alpha: weight of the denoising loss.
+        labelled_fraction: share of labelled items in a batch.
+
+    >>> trains_on_labels_only(0.0, 1.0), trains_on_labels_only(0.5, 1.0)
+    (True, False)
+    """
+    return alpha == 0 and labelled_fraction == 1
+
+
+def split_names(
+    training: Sequence[Item], validation: Sequence[Item], validation_dir: str | Path | None = None
+) -> dict[str, list[str]]:
+    """Name the images of a split, so that a resumed training finds it again.
+
+    Args:
+        training: data list.
+        validation: data list.
+        validation_dir: as in :func:`training_data`.
+
+    Returns:
+        Names of the ``training`` and ``validation`` images, and of the ``labelled`` training images, see :func:`image_id`.
+
+    >>> split_names([{"image": "d/images/a.tif", "label": "d/labels/a.tif"}], [])
+    {'training': ['images/a.tif'], 'validation': [], 'labelled': ['images/a.tif']}
+    """
+    parts = {"training": training, "validation": validation, "labelled": [item for item in training if "label" in item]}
+    return {part: [image_id(item, validation_dir) for item in items] for part, items in parts.items()}
+
+
+def image_id(item: Mapping[str, Any], validation_dir: str | Path | None = None) -> str:
+    """Name of an image within its data folder, which may move; with its frame where the file holds several.
+
+    Args:
+        item: entry of a data list.
+        validation_dir: a second data folder, whose images may have the names of the first.
+
+    >>> image_id({"image": "d/images/a.tif", "frame": 2}), image_id({"image": "v/images/a.tif"}, "v")
+    ('images/a.tif#2', 'validation_dir/images/a.tif')
+    """
+    path = Path(item["image"])
+    name = "/".join(path.parts[-2:])
+    if validation_dir is not None and path.is_relative_to(validation_dir):
+        name = f"validation_dir/{name}"
+    return name if item.get("frame") is None else f"{name}#{item['frame']}"
+
+
+def _as_before(
+    items: Sequence[Item], previous: Mapping[str, list[str]], validation_dir: str | Path | None
+) -> tuple[list[Item], list[Item]]:
+    """Training and validation images of a stopped run, and the new ones with those that are trained on."""
+    by_name = {image_id(item, validation_dir): item for item in items}
+    known = {part: set(previous[part]) for part in ("training", "validation")}
+    missing = sorted((known["training"] | known["validation"]) - by_name.keys())
+    if missing:
+        listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise FileNotFoundError(
+            f"{len(missing)} images that the run was trained or validated on are not in `dataset_dir` any more ({listed}): "
+            "put them back, or train anew with another --output_dir"
+        )
+    new = sorted(by_name.keys() - known["training"] - known["validation"])
+    if new:
+        logger.info("%d new images are trained on; the others stay on their side of the split", len(new))
+    # In the order of before: what is drawn from the list by number stays the same.
+    parts = [[by_name[name] for name in names] for names in ([*previous["training"], *new], previous["validation"])]
+    return parts[0], parts[1]
 
 
 def _without_labels(items: list[Item]) -> list[Item]:

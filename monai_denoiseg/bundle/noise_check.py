@@ -1,4 +1,4 @@
-"""Before training: is the noise of the images of a kind that blind spots can remove?"""
+"""Check before a training: can blind spots remove the noise of the images?"""
 
 from __future__ import annotations
 
@@ -70,6 +70,23 @@ def check_noise(
     return found
 
 
+def noise_of_training(
+    dataset: Sequence[Mapping[str, Any]], struct_mask: Any = None, alpha: float = 0.5, target: str | None = None
+) -> dict[str, Any] | None:
+    """Measure the noise where it matters: where a training learns to denoise from the noisy images alone.
+
+    Args:
+        dataset: see :func:`check_noise`.
+        struct_mask: likewise.
+        alpha: weight of the denoising loss.
+        target: images that the denoised ones are compared with; None for none.
+
+    >>> noise_of_training([], alpha=0.0) is None
+    True
+    """
+    return check_noise(dataset, struct_mask=struct_mask) if alpha > 0 and target is None else None
+
+
 def _middle(image: NDArray) -> NDArray:
     """The middle of a large image: enough to know its noise."""
     limits = _AT_MOST[image.ndim - 1]
@@ -102,6 +119,6 @@ def _warning(found: Mapping[str, Any]) -> str:
     return (
         f"The noise of neighbouring voxels is correlated along {' and '.join(found['uncovered'])} (correlation {figures}, "
         f"measured on {found['n_images']} image{'s' if found['n_images'] > 1 else ''}; independent noise has 0): plain "
-        f"Noise2Void would keep it. Add configs/structn2v.json with a mask of {box} voxels: --struct_mask "
-        f'"{str(found["suggested_mask"]).replace(" ", "")}"'
+        f"Noise2Void would keep it. Add configs/train/structn2v.json (--method structn2v) with a mask of {box} voxels: "
+        f'--struct_mask "{str(found["suggested_mask"]).replace(" ", "")}"'
     )

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
+from monai_denoiseg.bundle.folders import RUN, bundle_folder, checkpoint_folder, run_folder
+from monai_denoiseg.bundle.resume import resumed_settings, stored_settings
+from monai_denoiseg.bundle.settings import check_settings, for_monai
 from monai_denoiseg.checks import check_option
 
+logger = logging.getLogger(__name__)
+
 RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
-BUNDLES = ("denoiseg_2d", "denoiseg_3d", "self2seg")
-
-
-def bundle_folder(name: str) -> Path:
-    """Folder of a bundle: in the source tree, or where the wheel puts it.
-
-    Args:
-        name: e.g. ``"denoiseg_2d"``.
-
-    Raises:
-        ValueError: for an unknown bundle.
-
-    >>> (bundle_folder("denoiseg_2d") / "configs" / "train.json").is_file()
-    True
-    """
-    check_option("bundle", name, BUNDLES)
-    package = Path(__file__).parent.parent
-    source = package.parent / "bundles" / name
-    return source if source.is_dir() else package / "bundles" / name
+OVERLAYS = {"train": "train", "evaluate": "predict", "infer": "predict"}
+"""Folder of a task's overlays in a bundle's ``configs``."""
 
 
 def tasks(bundle: str) -> list[str]:
@@ -63,12 +54,7 @@ def methods(task: str, bundle: str = "denoiseg_2d") -> list[str]:
     >>> methods("infer", "self2seg")
     ['chan_vese', 'noise2fast', 'sequential']
     """
-    configs = _configs(task, bundle)
-    found = {path.stem: json.loads(path.read_text("utf-8")).keys() for path in configs.glob("*.json")}
-    # A training's overlay only sets keys of train.json; the training-free methods replace the network of the other two.
-    training = {name for name, theirs in found.items() if theirs <= found.get("train", set())}
-    others = found.keys() - training - {"metadata", "multi_gpu_train"}
-    return sorted((training if task == "train" else others) - set(RUNS.values()))
+    return sorted(path.stem for path in (_configs(task, bundle) / OVERLAYS[task]).glob("*.json"))
 
 
 def _configs(task: str, bundle: str) -> Path:
@@ -89,25 +75,152 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         overrides: keys of the configuration to replace.
 
     Raises:
-        ValueError: for an unknown task, bundle or method, and a task the bundle has no configuration for; and whatever the
-            configuration raises.
+        ValueError: for an unknown task, bundle, method or key, a wrong value, and a task the bundle has no configuration for; and
+            whatever the configuration raises.
+        OSError: for a path that does not exist or cannot be written.
+        KeyboardInterrupt: when a training is stopped, with the command that goes on.
 
     >>> run_bundle("segment")
     Traceback (most recent call last):
         ...
     ValueError: `task` must be one of 'train', 'evaluate', 'infer', got 'segment'
     """
+    if "run" in overrides:  # in a configuration this key names what is run
+        overrides["run_dir"] = overrides.pop("run")
+    if task == "train" and overrides.get("resume") is True:
+        bundle, overrides = continued(bundle, overrides)
+    with open_workflow(config_files(task, bundle, method), "train" if task == "train" else "infer", **overrides) as workflow:
+        try:
+            workflow.run()
+        except KeyboardInterrupt:
+            if task != "train":
+                raise
+            raise KeyboardInterrupt(how_to_go_on(workflow.parser.get_parsed_content("output_dir"))) from None
+
+
+def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Complete the options of a resumed training by what its checkpoint knows.
+
+    Args:
+        bundle: name of the bundle; that of the checkpoint wins.
+        overrides: the user's options.
+
+    Returns:
+        Bundle, and keys of the configuration to replace.
+
+    Raises:
+        FileNotFoundError: when there is no checkpoint.
+        ValueError: when it is damaged, or an option would change the meaning of the run.
+    """
+    root, output_dir = overrides.get("bundle_root"), overrides.get("output_dir")
+    folder = overrides.get("ckpt_dir") or checkpoint_folder(output_dir or run_folder(root), root)
+    last = Path(folder) / "last.pt"
+    stored = stored_settings(last)
+    if not stored:
+        return bundle, dict(overrides)
+    bundle = f"denoiseg_{stored['spatial_dims']}d"
+    config = json.loads(config_files("train", bundle)[0].read_text("utf-8")) | overrides
+    return bundle, resumed_settings(stored, config, overrides.keys(), last) | dict(overrides)
+
+
+def how_to_go_on(output_dir: str | Path) -> str:
+    """What to type after a training was stopped.
+
+    Args:
+        output_dir: its folder.
+
+    >>> how_to_go_on("denoiseg_run")
+    'Go on from the last checkpoint with: monai-denoiseg train --resume true'
+    """
+    place = "" if Path(output_dir) == Path(RUN) else f" --output_dir {output_dir}"
+    return f"Go on from the last checkpoint with: monai-denoiseg train --resume true{place}"
+
+
+def config_files(task: str, bundle: str = "denoiseg_2d", method: str | None = None) -> list[Path]:
+    """The configuration of a task, and over it that of a method.
+
+    Args:
+        task: ``"train"``, ``"evaluate"`` or ``"infer"``.
+        bundle: name of the bundle.
+        method: see :func:`methods`; None for the bundle's own.
+
+    Raises:
+        ValueError: for an unknown task, bundle or method.
+
+    >>> [path.name for path in config_files("train", method="noise2void")]
+    ['train.json', 'noise2void.json']
+    """
     configs = _configs(task, bundle)
+    files = [configs / f"{RUNS[task]}.json"]
     if method is not None:
         check_option("method", method, methods(task, bundle))
-    names = [RUNS[task], *([] if method is None else [method])]
-    workflow = ConfigWorkflow(
-        config_file=[str(configs / f"{name}.json") for name in names],
-        meta_file=str(configs / "metadata.json"),
-        logging_file=str(configs / "logging.conf"),
-        workflow_type="train" if task == "train" else "infer",
-        **overrides,
-    )
+        files.append(configs / OVERLAYS[task] / f"{method}.json")
+    return files
+
+
+def start_workflow(
+    files: Sequence[str | Path], kind: str = "infer", *, logging_file: str | bool | None = None, **overrides: Any
+) -> ConfigWorkflow:
+    """Read a bundle's configurations and initialise them.
+
+    Every run of a bundle that this package starts begins here.
+
+    Args:
+        files: a configuration and its overlays; the bundle's ``metadata.json`` lies beside the first.
+        kind: ``"train"`` or ``"infer"``.
+        logging_file: None takes the bundle's ``logging.conf``, False leaves logging as it is.
+        overrides: keys of the configuration to replace. Paths are taken as they are, whatever characters they hold.
+
+    Returns:
+        The initialised workflow; whoever asked for it finalises it.
+
+    Raises:
+        ValueError: for an unknown key or a wrong value.
+        OSError: for a path that does not exist or cannot be written.
+
+    >>> start_workflow(config_files("infer"), logging_file=False, dataset_dir=".").parser["tta"]
+    True
+    """
+    configs = Path(files[0]).parent
+    with _overlays_may_lie_elsewhere():
+        workflow = ConfigWorkflow(
+            config_file=[str(path) for path in files],
+            meta_file=str(configs / "metadata.json"),
+            logging_file=str(configs / "logging.conf") if logging_file is None else logging_file,
+            workflow_type=kind,
+            **for_monai(overrides),
+        )
+    check_settings(workflow.parser.get())  # once more in `initialize`, where MONAI wraps the error
     workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+    return workflow
+
+
+@contextmanager
+def open_workflow(files: Sequence[str | Path], kind: str = "infer", **options: Any) -> Iterator[ConfigWorkflow]:
+    """Do with a workflow what the ``with`` block says, then finalise it, also after an error.
+
+    Args:
+        files: see :func:`start_workflow`.
+        kind: likewise.
+        options: likewise.
+
+    Yields:
+        The initialised workflow.
+    """
+    workflow = start_workflow(files, kind, **options)
+    try:
+        yield workflow
+    finally:
+        workflow.finalize()
+
+
+@contextmanager
+def _overlays_may_lie_elsewhere() -> Iterator[None]:
+    """Silence MONAI's warning about folders of configurations: where ``metadata.json`` and ``logging.conf`` lie is said."""
+    warned = logging.getLogger("monai.bundle.workflows")
+    level = warned.level
+    warned.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        warned.setLevel(level)

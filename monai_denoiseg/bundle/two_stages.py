@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigWorkflow
 
-from monai_denoiseg.bundle.settings import bundle_root
+from monai_denoiseg.bundle.run import config_files, methods, open_workflow
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.files import write_json
 
@@ -53,7 +52,7 @@ def first_stage(
         overlay: name of the overlay, such as ``"noise2void"``; None: a training of one stage.
         use: what for: ``"input"``, ``"weights"``, both (see :func:`start_network`, :func:`joined_network`).
         folder: where the first stage is trained.
-        settings: plain settings of the running training (:func:`~monai_denoiseg.engines.user_settings`).
+        settings: plain settings of the running training (:func:`~monai_denoiseg.bundle.user_settings`).
         file: a trained denoiser (``model.pt``) that is used as it is; nothing is trained.
         epochs: of the first stage; None: as many as the second.
 
@@ -78,11 +77,11 @@ def first_stage(
         if not Path(file).is_file():
             raise FileNotFoundError(f"`first_stage_file` {file} does not exist")
         return Path(file)
-    configs = Path(bundle_root()) / "configs"
-    names = sorted(path.stem for path in configs.glob("*.json"))
-    check_option("first_stage", overlay, names)
+    bundle = f"denoiseg_{settings.get('spatial_dims', 2)}d"
+    check_option("first_stage", overlay, methods("train", bundle))
+    files = config_files("train", bundle, overlay)
     folder = Path(folder)
-    wanted = _wanted(settings, json.loads((configs / f"{overlay}.json").read_text("utf-8")), epochs)
+    wanted = _wanted(settings, json.loads(files[1].read_text("utf-8")), epochs)
     record = {"overlay": overlay, "settings": wanted, "images": _fingerprint(wanted)}
     known = _read(folder / "stage.json")
     same = {key: known.get(key) for key in record} == record
@@ -91,12 +90,12 @@ def first_stage(
         return folder / "model.pt"
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         raise RuntimeError(
-            f"the first stage is not trained yet ({folder}): train it first with configs/{overlay}.json, then pass its model.pt "
+            f"the first stage is not trained yet ({folder}): train it first with --method {overlay}, then pass its model.pt "
             "as first_stage_file"
         )
     if known and not same:
         logger.info("first stage: %s was trained with other %s; it is trained anew", folder, _different(known, record))
-    _train(configs, overlay, folder, wanted, record, resume=same and (folder / "last.pt").is_file())
+    _train(files, folder, wanted, record, resume=same and (folder / "last.pt").is_file())
     return folder / "model.pt"
 
 
@@ -106,28 +105,19 @@ def _wanted(settings: Mapping[str, Any], overlay: Mapping[str, Any], epochs: int
     return {key: value for key, value in json.loads(json.dumps(wanted)).items() if value is not None}
 
 
-def _train(configs: Path, overlay: str, folder: Path, wanted: Mapping[str, Any], record: dict[str, Any], resume: bool) -> None:
+def _train(files: Sequence[Path], folder: Path, wanted: Mapping[str, Any], record: dict[str, Any], resume: bool) -> None:
     write_json(record | {"finished": False}, folder / "stage.json")
-    logger.info("first stage: %s in %s", "going on" if resume else f"training {overlay}", folder)
-    _run_training(configs, overlay, folder, wanted, resume)
+    logger.info("first stage: %s in %s", "going on" if resume else f"training {record['overlay']}", folder)
+    _run_training(files, folder, wanted, resume)
     write_json(record | {"finished": True}, folder / "stage.json")
     logger.info("first stage: done; now the second")
 
 
-def _run_training(configs: Path, overlay: str, folder: Path, wanted: Mapping[str, Any], resume: bool) -> None:
-    workflow = ConfigWorkflow(
-        config_file=[str(configs / "train.json"), str(configs / f"{overlay}.json")],
-        meta_file=str(configs / "metadata.json"),
-        logging_file=False,  # as the second stage has set it up
-        workflow_type="train",
-        **wanted,
-        output_dir=str(folder),
-        ckpt_dir=str(folder),
-        resume=resume,
-    )
-    workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+def _run_training(files: Sequence[Path], folder: Path, wanted: Mapping[str, Any], resume: bool) -> None:
+    place = {"output_dir": str(folder), "ckpt_dir": str(folder), "resume": resume, "existing": "rename"}
+    # Logging is as the second stage has set it up.
+    with open_workflow(files, "train", logging_file=False, **wanted, **place) as workflow:
+        workflow.run()
 
 
 def _fingerprint(settings: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import logging
 import math
 import os
@@ -34,9 +33,10 @@ def folder_datalist(
     """List the images of a folder with the labels and clean references that exist, paired by file stem.
 
     An image without a label file is unlabelled: its item has no ``"label"``. Hidden files, files of other formats, and results
-    of this package that lie among the images are passed over; a warning names links that lead nowhere and folders called like
-    images. A file of several images along time becomes as many items, with ``"frame": i``; its label and clean reference have
-    the same frames (one that is not annotated holds the ignore value everywhere).
+    of this package that lie among the images are passed over; a warning names links that lead nowhere and folders called
+    like images.
+    A file of several images along time becomes as many items, with ``"frame": i``; its label and clean reference have the same
+    frames (one that is not annotated holds the ignore value everywhere).
 
     Args:
         dataset_dir: folder with the subfolders below; without a subfolder ``images`` its own image files are taken.
@@ -116,13 +116,13 @@ def _images(frames: int) -> str:
 
 
 def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pattern: str | None = None) -> list[Item]:
-    """List the images to infer: a single file, some files, or those of a folder (of its subfolder ``images`` if there is one).
+    """List the images to infer: a single file, those of a folder (of its subfolder ``images`` where there is one), or of several.
 
     A file of several images along time stays one item. Of a folder, results that this package wrote are passed over and named
     once; a pattern that only results match means them.
 
     Args:
-        path: file, Zarr folder, folder of such, or a list of files and Zarr folders (also as text, ``"['a.tif', 'b.tif']"``).
+        path: file, Zarr folder, or folder of such; or a list of them.
         pattern: only files whose name matches, for instance ``"*_raw.tif"``.
 
     Returns:
@@ -139,10 +139,9 @@ def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pa
     ...     [Path(item["image"]).name for item in inference_datalist(folder, "*_raw.*")]
     ['a_raw.tif', 'b_raw.tif']
     """
-    listed = _as_list(path)
-    if listed is not None:
-        return _listed_items(listed)
-    source = Path(str(path) if not isinstance(path, (str, os.PathLike)) else path)
+    if not isinstance(path, (str, os.PathLike)):
+        return _different_stems([item for one in path for item in inference_datalist(one, pattern)])
+    source = Path(path)
     if source.is_file() or _is_zarr(source):
         return [_single_item(source)]
     folder = _existing_folder(source)
@@ -151,32 +150,21 @@ def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pa
     return [{"image": str(files[stem])} for stem in sorted(files)]
 
 
-def _as_list(path: Any) -> list[Any] | None:
-    """A list of files, given as such or as text; None for a single path."""
-    if isinstance(path, str) and path.lstrip().startswith("[") and not os.path.lexists(path):
-        try:
-            path = ast.literal_eval(path.strip())
-        except (ValueError, SyntaxError):
-            return None
-    return list(path) if isinstance(path, (list, tuple)) else None
-
-
-def _listed_items(paths: Sequence[str | os.PathLike]) -> list[Item]:
-    if not paths:
-        raise FileNotFoundError("the list of images is empty")
-    files: dict[str, Path] = {}
-    for path in map(Path, paths):
-        if not (path.is_file() or _is_zarr(path)):
-            raise FileNotFoundError(f"{path} {'is a folder, and a list names files' if path.is_dir() else 'does not exist'}")
-        _add(files, path)
-        _single_item(path)
-    return [_single_item(files[stem]) for stem in sorted(files)]
-
-
 def _single_item(path: Path) -> Item:
     if not split_name(path)[1]:
         raise ValueError(f"{path}: unsupported file format; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}")
     return {"image": str(path)}
+
+
+def _different_stems(items: list[Item]) -> list[Item]:
+    """Refuse two images of one stem in a list of several places."""
+    seen: dict[str, str] = {}
+    for item in items:
+        stem = split_name(item["image"])[0]
+        if stem in seen:
+            raise ValueError(f"{seen[stem]} and {item['image']} have the same stem {stem!r}: keep one, or rename it")
+        seen[stem] = item["image"]
+    return items
 
 
 def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, seed: int = 0) -> tuple[list[Item], list[Item]]:

@@ -10,7 +10,7 @@ import torch
 
 from monai_denoiseg.files import save_atomically
 from monai_denoiseg.networks import load_weights
-from monai_denoiseg.processes import is_main_process
+from monai_denoiseg.processes import is_main_process, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +41,15 @@ def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str,
     ...     calibrate(network, f"{folder}/model.pt", evaluator)  # no ThresholdSearch: nothing is measured
     {}
     """
-    network = getattr(network, "module", network)
+    network = unwrap(network)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
     load_weights(network, model_file)
     evaluator.run()
+    metrics: dict[str, float] = dict(evaluator.state.metrics)
+    if hasattr(network, "training_info"):  # another package's network tells nothing
+        network.training_info = {**network.training_info, "scores": metrics}
     if is_main_process():
         save_atomically(network.state_dict(), model_file)
-    metrics: dict[str, float] = dict(evaluator.state.metrics)
     logger.info("%s: %s", model_file, ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     return metrics

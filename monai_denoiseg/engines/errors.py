@@ -18,6 +18,9 @@ def explain_errors() -> None:
         return
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print("\nStopped. A training goes on from its last checkpoint with --resume true", file=sys.stderr)
+            return
         sys.__excepthook__(kind, error, traceback)
         cause = first_cause(error)
         if cause is not error:

@@ -13,6 +13,7 @@ from torch import nn
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.trainer import average_parts
 from monai_denoiseg.losses import DenoiSegLoss
+from monai_denoiseg.processes import unwrap
 
 
 class DenoiSegEvaluator(SupervisedEvaluator):
@@ -79,7 +80,7 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         image = targets["image"]
         self.state.output = {"image": image, "label": targets["label"]}
         with self.mode(self.network), self.precision.autocast(self.network, image):
-            network: Any = getattr(self.network, "module", self.network)
+            network: Any = unwrap(self.network)
             if "intensity" not in kwargs:
                 kwargs["intensity"] = network.intensity(image)
             self.state.output["pred"] = self.inferer(self.precision.layout(image), self.network, *args, **kwargs)

@@ -7,15 +7,16 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
 from monai_denoiseg.checks import check_int, per_axis
+from monai_denoiseg.heads import denoises
+from monai_denoiseg.processes import unwrap
 from monai_denoiseg.transforms import refine_denoised
 from monai_denoiseg.transforms.intensity import refine_reach
-from monai_denoiseg.transforms.orientation import n_orientations, orient, orient_inverse, ray_permutation
+from monai_denoiseg.transforms.orientation import n_orientations, orient, orient_inverse
 
 REFINE_BLOCK = {2: 1024, 3: 96}
 """Edge of the blocks in which a denoised image is refined, in voxels, by number of axes."""
@@ -81,8 +82,7 @@ class DenoiSegInferer(Inferer):
         tile_size: edge of the tiles in voxels, or one an axis; None predicts the whole image at once. Tiled and untiled
             prediction agree within float tolerance (see :func:`tiles`), with and without ``tta``.
         tta: average the predictions of all flips and 90-degree rotations (8 in 2D; 16 in 3D, in-plane rotations only). A network
-            made for pixels that are not square (other strides or kernels along Y than along X) is flipped only. Distances of a
-            StarDist head are averaged over the orientations that map its rays onto each other.
+            made for pixels that are not square (other strides or kernels along Y than along X) is flipped only.
         output_device: where the whole result is gathered; None: where the input is.
         refine: correct the denoised image by the noisy one, see :func:`~monai_denoiseg.transforms.refine_denoised`. A network
             that was trained with clean or second images as targets (its buffer ``blind`` is false), or not at all, is left as
@@ -130,7 +130,7 @@ class DenoiSegInferer(Inferer):
         """
         output = self._predict(inputs, network, intensity, self.tta)
         if self.refines(network):
-            output[:, getattr(network, "module", network).n_classes :] = self._refined(output, inputs)
+            output[:, unwrap(network).n_classes :] = self._refined(output, inputs)
         return output
 
     @torch.no_grad()
@@ -144,8 +144,8 @@ class DenoiSegInferer(Inferer):
         Args:
             network: see :meth:`__call__`.
         """
-        network = getattr(network, "module", network)
-        return self.refine and bool(getattr(network, "denoises", True)) and bool(getattr(network, "blind", False))
+        network = unwrap(network)
+        return self.refine and denoises(network) and bool(getattr(network, "blind", False))
 
     def tiling(self, size: Sequence[int], network: Any, *, tta: bool | None = None) -> list[Tile]:
         """Return the tiles an image is predicted in, in their order; a single one without ``tile_size``.
@@ -155,7 +155,7 @@ class DenoiSegInferer(Inferer):
             network: the network; its down-sampling and receptive field shape the tiles.
             tta: whether orientations are averaged; None: as the inferer was told.
         """
-        network = getattr(network, "module", network)
+        network = unwrap(network)
         tile = tuple(size) if self.tile_size is None else per_axis("tile_size", self.tile_size, len(size))
         if math.prod(-(-n // t) for n, t in zip(size, tile, strict=True)) == 1:
             whole = tuple(slice(0, n) for n in size)
@@ -179,29 +179,16 @@ class DenoiSegInferer(Inferer):
         Returns:
             ``(B, K + C, [D,] H, W)`` float32, as :meth:`__call__`.
         """
-        network = getattr(network, "module", network)
+        network = unwrap(network)
         if not (self.tta if tta is None else tta):
             return self._run(window, network, intensity)
         spatial = window.dim() - 2
-        count = n_orientations(spatial, square=network.square())
-        rays = range(1, network.n_classes) if network.head == "stardist" else range(0)
-        total: Any = 0
-        measured = 0  # orientations that tell the distances along the network's own rays
-        for k in range(count):
-            turned = orient_inverse(self._run(orient(window, k, spatial).contiguous(), network, intensity), k, spatial)
-            if rays:
-                order = ray_permutation(network.rays.cpu().numpy(), k, spatial)
-                distances = torch.zeros_like(turned[:, rays]) if order is None else turned[:, 1:][:, np.argsort(order)]
-                turned = torch.cat([turned[:, :1], distances, turned[:, network.n_classes :]], 1)
-                measured += order is not None
-            total = total + turned
-        total = total / count
-        if rays:
-            total[:, rays] *= count / measured
-        return total  # type: ignore[no-any-return]
+        turns = range(n_orientations(spatial, square=network.square()))
+        turned = ((k, self._run(orient(window, k, spatial).contiguous(), network, intensity)) for k in turns)
+        return network.head.average(((k, orient_inverse(output, k, spatial)) for k, output in turned), spatial)  # type: ignore[no-any-return]
 
     def _predict(self, inputs: Tensor, network: Any, intensity: Tensor | None, tta: bool) -> Tensor:
-        network = getattr(network, "module", network)
+        network = unwrap(network)
         intensity = network.intensity(inputs) if intensity is None else intensity
         size = list(inputs.shape[2:])
         parts = self.tiling(size, network, tta=tta)

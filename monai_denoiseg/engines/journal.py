@@ -1,4 +1,4 @@
-"""What is done of a long job, kept on disk: so that it goes on after an interruption."""
+"""Resumable progress log of a long job, kept on disk."""
 
 from __future__ import annotations
 

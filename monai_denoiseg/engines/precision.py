@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.memory import keep_freed_memory
+from monai_denoiseg.processes import unwrap
 
 OPTIONS = ("auto", "off", "bf16", "fp16")
 
@@ -103,7 +104,7 @@ def _meets_conv3d_fault(network: nn.Module | None, image: Tensor | None) -> bool
     wrong. Of the other axes only kernels of 5 and more are met. Kernels of 1 are safe. Such a batch is run in float32, the few
     harmless cases among them as well.
     """
-    unet = getattr(getattr(network, "module", network), "unet", None)  # module: the distributed wrapper
+    unet = getattr(unwrap(network), "unet", None)
     if unet is None or image is None or image.dim() != 5:
         return False
     lengths = [-(-size // step) * step for size, step in zip(image.shape[2:], unet.multiple(), strict=True)]

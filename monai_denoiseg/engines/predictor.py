@@ -19,6 +19,7 @@ from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
 from monai_denoiseg.engines.precision import Precision
+from monai_denoiseg.heads import head_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +135,8 @@ class FilePredictor(Evaluator):
     def _is_streamed(self, path: str) -> bool:
         if self.stream_when != "auto":
             return self.stream_when == "always"
-        if getattr(self.network, "head", "classes") == "stardist":
-            return False  # its objects are sorted over the whole image
+        if head_of(self.network).unstreamable:
+            return False
         if not can_stream(path):
             return False
         if is_zarr(path):

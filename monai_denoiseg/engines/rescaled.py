@@ -14,13 +14,18 @@ from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.data.batches import AnnotatedVoxels, around, has_annotation, plain
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.engines.precision import Precision
+from monai_denoiseg.heads import Head, as_head
+from monai_denoiseg.heads import denoises as has_denoised
+from monai_denoiseg.processes import unwrap
 from monai_denoiseg.transforms.intensity import RescaledCrop
 from monai_denoiseg.transforms.intensity.rescale import window_at
 
 KEPT = ("labelled", "intensity", "spacing")
 
 
-def can_rescale(zoom: float, alpha: float = 0.5, denoises: bool = True, target: str | None = None, head: str = "classes") -> bool:
+def can_rescale(
+    zoom: float, alpha: float = 0.5, denoises: bool = True, target: str | None = None, head: Head | str = "classes"
+) -> bool:
     """Whether a training with these settings shows labelled crops at other scales.
 
     It takes a network that learns both halves: to denoise from the noisy images alone, and to segment.
@@ -30,7 +35,7 @@ def can_rescale(zoom: float, alpha: float = 0.5, denoises: bool = True, target: 
         alpha: weight of the denoising loss, in [0, 1].
         denoises: whether the network has denoised channels.
         target: images that the denoised channels are compared with, or None.
-        head: what segments, ``"none"`` for nothing.
+        head: what segments, or the user's key for it.
 
     Raises:
         ValueError: when ``zoom`` or ``alpha`` is out of range.
@@ -40,7 +45,20 @@ def can_rescale(zoom: float, alpha: float = 0.5, denoises: bool = True, target: 
     """
     check_range("zoom", zoom, 1, math.inf, open_high=True)
     check_range("alpha", alpha, 0, 1)
-    return zoom > 1 and 0 < alpha < 1 and denoises and target is None and head != "none"
+    return zoom > 1 and 0 < alpha < 1 and denoises and target is None and as_head(head).segments
+
+
+def count_sources(batch_size: int, steps_per_epoch: int) -> int:
+    """Labelled images to denoise before an epoch: one for fifty of the crops that follow, eight at least.
+
+    Args:
+        batch_size: crops a step.
+        steps_per_epoch: steps.
+
+    >>> count_sources(32, 100), count_sources(2, 10)
+    (64, 8)
+    """
+    return max(8, batch_size * steps_per_epoch // 50)
 
 
 class RescaledLabels:
@@ -58,10 +76,11 @@ class RescaledLabels:
         network: the network being trained (a distributed wrapper is taken off).
         patch_size: ``([D,] H, W)`` of the crops in voxels.
         zoom: largest scale, 1 or more; 1 does nothing.
-        target: see :class:`~monai_denoiseg.transforms.intensity.RescaledCrop`; None for semantic classes and a StarDist head.
+        target: see :class:`~monai_denoiseg.transforms.intensity.RescaledCrop`; None rescales the classes.
         start: share of the epochs before the first one with scaled crops.
         share: of the labelled crops that are scaled, in [0, 1].
         n_sources: labelled images denoised before an epoch, drawn anew if there are more.
+        active: False does nothing, whatever ``zoom`` says, see :func:`can_rescale`.
         tile_size: see :class:`DenoiSegInferer`.
         device: where the network is.
         amp: see :class:`Precision`.
@@ -90,14 +109,15 @@ class RescaledLabels:
         start: float = 0.2,
         share: float = 0.75,
         n_sources: int = 64,
+        active: bool = True,
         tile_size: int | Sequence[int] | None = None,
         device: str | torch.device = "cpu",
         amp: str | bool = "auto",
     ) -> None:
-        self.dataset, self.network = dataset, getattr(network, "module", network)
+        self.dataset, self.network = dataset, unwrap(network)
         self.numbers = [i for i, flag in enumerate(labelled) if flag]
-        self.zoom = check_range("zoom", zoom, 1, math.inf, open_high=True)
-        if self.zoom > 1 and not getattr(self.network, "denoises", True):
+        self.zoom = check_range("zoom", zoom, 1, math.inf, open_high=True) if active else 1.0
+        if self.zoom > 1 and not has_denoised(network):
             raise ValueError(f"`zoom` {zoom:g} needs a network that denoises; set `zoom` to 1")
         self.start = check_range("start", start, 0, 1)
         self.share = check_range("share", share, 0, 1)

@@ -53,7 +53,9 @@ class StreamJob:
         self.owner, self.image, self.targets, self.journal = owner, image, targets, journal
         self.network, self.shape = owner.network, image.spatial_shape
         self.tiles: list[Tile] = owner.inferer.tiling(self.shape, self.network)
-        self.finds = "instances" in targets
+        self.head = owner.head
+        labels = self.head.suffix in targets
+        self.finds, self.labels_tiles = labels and not self.head.voxelwise, labels and self.head.voxelwise
         self.refines = "denoised" in targets and owner.inferer.refines(self.network)
         self.spacing = owner.spacing or image.spacing
         self.physical = self._physical()
@@ -121,8 +123,9 @@ class StreamJob:
                 self._sink("denoised").write(frame, tile.core, result[kinds:])
             if "probabilities" in self.targets:
                 self._sink("probabilities").write(frame, tile.core, result[:kinds])
-            if "classes" in self.targets:
-                self._sink("classes").write(frame, tile.core, result[:kinds].argmax(0)[None].astype(np.uint8))
+            if self.labels_tiles:
+                found = np.asarray(self.owner.instances(result[:kinds], self.owner.threshold, spacing=self.spacing))
+                self._sink(self.head.suffix).write(frame, tile.core, found.astype(self.head.label_type))
             if self.finds:
                 self.scratch["foreground"][tile.core] = result[FOREGROUND]
                 self.scratch["border"][tile.core] = result[BORDER]
@@ -168,12 +171,12 @@ class StreamJob:
             small = objects <= np.iinfo(np.uint16).max and self.image.frames == 1
             self.journal.keep("label type", "uint16" if small else "uint32")
         for number in self._to_do("grow", frame):
-            self._sink("instances").write(frame, cores[number], stitcher.grow(number)[None])
+            self._sink(self.head.suffix).write(frame, cores[number], stitcher.grow(number)[None])
 
     def _sink(self, kind: str) -> Sink:
         if kind not in self.sinks:
             channels = {"denoised": self.image.channels, "probabilities": self.network.n_classes}.get(kind, 1)
-            dtype = {"instances": self.journal.get("label type"), "classes": "uint8"}.get(kind, "float32")
+            dtype = (self.head.label_type or self.journal.get("label type")) if kind == self.head.suffix else "float32"
             self.sinks[kind] = open_sink(
                 self.targets[kind],
                 (self.image.frames, channels, *self.shape),

@@ -22,10 +22,10 @@ from monai_denoiseg.engines.journal import Journal
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.stream_job import StreamJob
 from monai_denoiseg.files import describe_source, explained, foreign_files, refusal, remove
-from monai_denoiseg.transforms import ProbabilitiesToInstances
+from monai_denoiseg.heads import HEADS, denoises, head_of, rule_of
+from monai_denoiseg.processes import unwrap
 
 FORMATS = ("auto", *SUFFIXES)
-KINDS = ("denoised", "instances", "classes", "probabilities")
 
 
 class StreamingPredictor:
@@ -46,8 +46,8 @@ class StreamingPredictor:
         network: see :class:`~monai_denoiseg.networks.DenoiSegNet`, with its weights.
         inferer: tile size and test-time augmentation.
         output_dir: folder for the results; it is made.
-        instances: how objects are found; by default as :class:`~monai_denoiseg.transforms.ProbabilitiesToInstances` does without
-            further ado. Not looked at for semantic classes.
+        instances: how labels are made; by default by the network's own rule and threshold
+            (:func:`~monai_denoiseg.heads.rule_of`).
         threshold: foreground threshold; None: that of ``instances``.
         overlap: see above, in voxels, or one number an axis.
         output_format: ``"ome-zarr"``, ``"tiff"``, or ``"auto"`` for OME-Zarr where the input is zarr, else TIFF.
@@ -91,12 +91,12 @@ class StreamingPredictor:
     ) -> None:
         self.precision = Precision(device, amp)
         self.device = torch.device(device)
-        self.network = cast(Any, self.precision.prepare(getattr(network, "module", network)))
+        self.network = cast(Any, self.precision.prepare(unwrap(network)))
         self.inferer, self.output_dir = inferer, Path(output_dir)
-        self.instances = ProbabilitiesToInstances() if instances is None else instances
-        if not self.semantic:
-            level = self.instances.threshold if threshold is None else threshold
-            self.threshold = check_range("threshold", float(level), 0, 1)
+        self.head = head_of(self.network)
+        self.instances = rule_of(self.network) if instances is None else instances
+        level = getattr(self.instances, "threshold", 0.5) if threshold is None else threshold
+        self.threshold = check_range("threshold", float(level), 0, 1)
         self.overlap = per_axis("overlap", overlap, self.network.spatial_dims)
         for edge in self.overlap:
             check_int("overlap", edge, 0)
@@ -105,11 +105,6 @@ class StreamingPredictor:
         self.spacing = None if spacing is None else [float(size) for size in spacing]
         self.digest = ""
         self._written: dict[Path, str] = {}
-
-    @property
-    def semantic(self) -> bool:
-        """Whether the network tells semantic classes apart, not objects."""
-        return bool(getattr(self.network, "classes", []))
 
     def open(self, path: str | os.PathLike) -> LazyImage:
         """Open an image as this predictor reads it; see :func:`~monai_denoiseg.data.open_lazy`."""
@@ -131,11 +126,8 @@ class StreamingPredictor:
             RuntimeError: when another program is working on the same output.
             ValueError: when the file cannot be read this way, or its channels or values do not suit the network.
         """
-        if getattr(self.network, "head", "classes") == "stardist":
-            raise ValueError(
-                f"{path}: a StarDist network cannot be streamed, its objects are sorted over the whole image; "
-                "pass --stream never, and one file a frame"
-            )
+        if self.head.unstreamable:
+            raise ValueError(f"{path}: {self.head.unstreamable}; pass --stream never, and one file a frame")
         with self.open(path) as image:
             if image.channels != self.network.in_channels:
                 raise ValueError(
@@ -173,7 +165,7 @@ class StreamingPredictor:
         journal.remove()
 
     def _remove_parts(self, path: Path) -> None:
-        for kind in KINDS:
+        for kind in {*self._kinds(), *(head.suffix for head in HEADS.values())}:
             for suffix in SUFFIXES.values():
                 remove(part_path(self.output_dir / f"{output_stem(path)}_{kind}{suffix}"))
 
@@ -186,10 +178,8 @@ class StreamingPredictor:
         """
         form = self.output_format
         form = ("ome-zarr" if is_zarr(Path(path)) else "tiff") if form == "auto" else form
-        found = bool(self.network.n_classes)
-        denoised, probabilities = getattr(self.network, "denoises", True), found and self.save_probabilities
-        wanted = (denoised, found and not self.semantic, found and self.semantic, probabilities)
-        kinds = [kind for kind, yes in zip(KINDS, wanted, strict=True) if yes]
+        wanted = (denoises(self.network), self.head.segments, self.head.segments and self.save_probabilities)
+        kinds = [kind for kind, yes in zip(self._kinds(), wanted, strict=True) if yes]
         return {kind: self.output_dir / f"{output_stem(path)}_{kind}{SUFFIXES[form]}" for kind in kinds}
 
     def result_digest(self, image: LazyImage) -> str:
@@ -197,11 +187,14 @@ class StreamingPredictor:
         source = {"source", *describe_file(image.path)}
         return self.digest or digest_of({key: value for key, value in self.settings(image).items() if key not in source})
 
+    def _kinds(self) -> tuple[str, str, str]:
+        return ("denoised", self.head.suffix, "probabilities")
+
     def settings(self, image: LazyImage) -> dict[str, Any]:
         """Everything the result for an image depends on, as plain values; an interrupted run goes on if all are the same."""
-        found = {} if self.semantic else {"threshold": self.threshold, "units": self.instances.units, **self.instances.options}
+        rule = {name: getattr(self.instances, name) for name in ("units",) if hasattr(self.instances, name)}
         return {
-            "version": 1,
+            "version": 2,
             "source": str(image.path.resolve()),
             **describe_file(image.path),
             "shape": list(image.shape),
@@ -215,7 +208,10 @@ class StreamingPredictor:
             "overlap": list(self.overlap),
             "output_format": self.output_format,
             "save_probabilities": self.save_probabilities,
-            **found,
+            "head": self.head.signature(),
+            "threshold": self.threshold,
+            **rule,
+            **getattr(self.instances, "options", {}),
         }
 
 
@@ -233,7 +229,9 @@ def describe_file(path: Path) -> dict[str, Any]:
 
 
 def hash_weights(network: nn.Module) -> str:
-    """SHA-256 of the weights and buffers of a network, but for the stored thresholds.
+    """SHA-256 of the weights and buffers of a network, but for the stored thresholds and the description.
+
+    The rule, which is in the description, counts by the settings of a stream.
 
     Args:
         network: any module.
@@ -243,7 +241,7 @@ def hash_weights(network: nn.Module) -> str:
     """
     digest = hashlib.sha256()
     for key, value in sorted(network.state_dict().items()):
-        if key != "threshold":
+        if key.rpartition(".")[2] not in ("threshold", "description"):
             digest.update(key.encode())
             digest.update(value.detach().cpu().reshape(-1).numpy().tobytes())
     return digest.hexdigest()

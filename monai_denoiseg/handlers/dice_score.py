@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from monai_denoiseg.handlers.labels import predicted_labels
 from monai_denoiseg.handlers.threshold_search import ThresholdSearch
-from monai_denoiseg.metrics import class_dice, dice_names, dice_row
-from monai_denoiseg.processes import of_all_processes
+from monai_denoiseg.heads import head_of
+from monai_denoiseg.metrics import class_dice, dice_row
+from monai_denoiseg.processes import of_all_processes, unwrap
 
 
 class DiceScore:
@@ -42,8 +43,8 @@ class DiceScore:
     """
 
     def __init__(self, network: nn.Module, labels: Callable[..., Any], truth_key: str = "instances") -> None:
-        self.network: Any = getattr(network, "module", network)
-        self.classes: list[str] = list(self.network.classes)
+        self.network: Any = unwrap(network)
+        self.classes = head_of(network).classes
         if not self.classes:
             raise ValueError("the network has no `classes`: it finds instances, whose score is measured by ThresholdSearch")
         self.labels, self.truth_key = labels, truth_key
@@ -84,20 +85,20 @@ def validation_score(network: nn.Module, instances: Callable[..., Any], **option
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` (a distributed wrapper is taken off).
-        instances: what makes labels of probabilities, see :func:`~monai_denoiseg.transforms.labels.label_rule`.
+        instances: what makes labels of probabilities, see :func:`~monai_denoiseg.heads.label_rule`.
         options: further arguments of the handler, such as ``truth_key``.
 
     Returns:
         :class:`DiceScore` for semantic classes, else :class:`ThresholdSearch`.
 
     >>> from monai_denoiseg.networks import DenoiSegNet
-    >>> from monai_denoiseg.transforms.labels import label_rule
+    >>> from monai_denoiseg.heads import label_rule
     >>> network = DenoiSegNet(2, depth=1, features=4, classes=["background", "liver"])
     >>> type(validation_score(network, label_rule(network.classes))).__name__
     'DiceScore'
     """
-    handler = DiceScore if getattr(network, "module", network).classes else ThresholdSearch
-    return handler(network, instances, **options)
+    handlers: dict[str, Any] = {"ap": ThresholdSearch, "dice": DiceScore}
+    return handlers[head_of(network).key_metric](network, instances, **options)  # type: ignore[no-any-return]
 
 
 def score_columns(network: nn.Module) -> list[str]:
@@ -112,7 +113,4 @@ def score_columns(network: nn.Module) -> list[str]:
     >>> score_columns(DenoiSegNet(2, depth=1, features=4, classes=["background", "liver"]))
     ['dice', 'dice_liver']
     """
-    unwrapped: Any = getattr(network, "module", network)
-    if not unwrapped.n_classes:
-        return []
-    return dice_names(unwrapped.classes) if unwrapped.classes else ["ap", "seg", "threshold"]
+    return head_of(network).columns

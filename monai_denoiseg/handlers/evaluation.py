@@ -13,15 +13,14 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from monai_denoiseg.checks import check_option
 from monai_denoiseg.files import ResultSet, foreign_files, refusal, write_bytes, write_csv, write_json, write_npz
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
-from monai_denoiseg.handlers.panels import prediction_arrays, segmentation_channels
-from monai_denoiseg.metrics import ClassDice, InstanceMetric, psnr, residual_figures, scale_invariant_psnr, ssim
+from monai_denoiseg.handlers.panels import prediction_arrays
+from monai_denoiseg.heads import Head, as_head
+from monai_denoiseg.metrics import psnr, residual_figures, scale_invariant_psnr, ssim
 from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
 
 RANKS = ("best", "median", "worst")
-HEADS = ("classes", "stardist", "none")
 DENOISING = {"psnr": psnr, "si_psnr": scale_invariant_psnr, "ssim": ssim}
 RESIDUAL = "residual_"
 RECORD = "evaluation"
@@ -43,17 +42,15 @@ class EvaluationWriter:
     Args:
         output_dir: folder for the files; it is made.
         items: the data list, in the order of the evaluation, for file names.
-        instances: callable ``(segmentation channels, threshold, spacing=...)`` that gives instances or classes; not used where
-            ``head`` is ``"none"``.
+        instances: callable ``(segmentation channels, threshold, spacing=...)`` that gives instances or classes.
         threshold: foreground threshold.
         iou_thresholds: IoU a match must exceed; AP is reported for each, the first is the main one.
         empty: see :class:`~monai_denoiseg.metrics.InstanceMetric`.
         reduction: see there.
         pictures: draw the best, the median and the worst image.
         keep: further entries for ``metrics.json``, such as the model file.
-        classes: names of semantic classes (``network.classes``), background first; None (or empty) for instances.
-        head: ``"classes"``, ``"stardist"`` or ``"none"`` (denoising only), see ``network.head``.
-        n_classes: number of segmentation channels (``network.n_classes``); None finds it.
+        classes: short for the head of these semantic classes, background first.
+        head: what the network predicts (``network.head``); None: background, foreground, border.
         denoises: whether the network gives denoised channels (``network.denoises``).
 
     Raises:
@@ -86,17 +83,16 @@ class EvaluationWriter:
         pictures: bool = True,
         keep: Mapping[str, Any] | None = None,
         classes: Sequence[str] | None = None,
-        head: str = "classes",
-        n_classes: int | None = None,
+        head: Head | None = None,
         denoises: bool = True,
     ) -> None:
         self.output_dir, self.items, self.instances, self.threshold = Path(output_dir), items, instances, threshold
-        self.classes, self.head = list(classes or []), check_option("head", head, HEADS)
-        self.n_classes, self.denoises = n_classes, denoises
-        self.metric, self.dice = InstanceMetric(iou_thresholds, empty, reduction), ClassDice(self.classes)
+        self.head, self.denoises, self.reduction = as_head(head, classes=classes), denoises, reduction
+        self.metrics = self.head.metrics(iou_thresholds, empty, reduction)
         self.pictures, self.keep = pictures, dict(keep or {})
         self.rows: list[dict[str, Any]] = []
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scored = False
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator with one image a batch."""
@@ -110,9 +106,9 @@ class EvaluationWriter:
         targets = [self.output_dir / "metrics.json", self.output_dir / "per_image.csv", *taken]
         if foreign := foreign_files(self.output_dir, RECORD, targets, {}):
             raise refusal(self.output_dir, RECORD, foreign)
-        self.metric.reset()
-        self.dice.reset()
-        self.rows, self._scratch = [], None
+        for metric in self.metrics:
+            metric.reset()
+        self.rows, self._scratch, self._scored = [], None, False
 
     def _waiting_room(self) -> Path:
         if self._scratch is None:
@@ -133,12 +129,10 @@ class EvaluationWriter:
     def _segmentation(self, item: Mapping[str, Any], output: Mapping[str, Any], row: dict[str, Any]) -> dict[str, np.ndarray]:
         """Score the labels of an image into its row; return its arrays for the pictures."""
         prediction, image, found = output["pred"].float().cpu(), output["image"], None
-        channels = segmentation_channels(prediction, image, self.classes, self.head, self.n_classes, self.denoises)
-        if channels:
-            found = predicted_labels(self.instances, prediction[:channels], self.threshold, item)
-            row |= {} if self.classes else {"n_predicted": int(found.max())}
-        layout: dict[str, Any] = {"head": self.head, "n_classes": channels, "denoises": self.denoises}
-        arrays = prediction_arrays(prediction, image, found, self.classes, known_spacing(item), **layout)
+        if self.head.segments:
+            found = predicted_labels(self.instances, prediction[: self.head.channels], self.threshold, item)
+            row |= self.head.count(found)
+        arrays = prediction_arrays(prediction, image, found, self.head, known_spacing(item), denoises=self.denoises)
         if found is not None and "instances" in item:
             truth = torch.as_tensor(item["instances"]).cpu()
             row |= self._score(found, truth)
@@ -157,26 +151,17 @@ class EvaluationWriter:
         row |= {f"{RESIDUAL}autocorrelation_{axis.lower()}": value for axis, value in removed.autocorrelation.items()}
 
     def _score(self, found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
-        self.dice(y_pred=[found], y=[truth])
-        if self.classes:
-            return self.dice.rows()[-1]
-        self.metric(y_pred=[found], y=[truth])
-        return self.metric.rows()[-1] | self.dice.rows()[-1]
-
-    def _about(self) -> dict[str, Any]:
-        """What the figures are of, as far as it is not the usual."""
-        about: dict[str, Any] = {"threshold": self.threshold, "reduction": self.metric.reduction}
-        if self.classes or self.head == "none":
-            about = {"classes": self.classes} if self.classes else {}
-        about |= {"head": self.head} if self.head != "classes" else {}
-        return about if self.denoises else about | {"denoises": False}
+        self._scored = True
+        scores: dict[str, float] = {}
+        for metric in self.metrics:
+            metric(y_pred=[found], y=[truth])
+            scores |= metric.rows()[-1]
+        return scores
 
     def _finish(self, engine: Any) -> None:
-        metrics = self._about()
-        if any("ap" in row for row in self.rows):
-            metrics |= self.metric.aggregate()  # type: ignore[arg-type]  # a dictionary, as no single value was asked for
-        if any("dice" in row for row in self.rows):
-            metrics |= self.dice.aggregate()
+        metrics = self.head.about(self.threshold, self.reduction) | ({} if self.denoises else {"denoises": False})
+        for metric in self.metrics if self._scored else []:
+            metrics |= metric.aggregate()  # a dictionary, as no single value was asked for
         metrics["n_images"] = len(self.rows)
         residual = dict.fromkeys(key for row in self.rows for key in row if key.startswith(RESIDUAL))
         for name in (*DENOISING, "psnr_input", *residual):

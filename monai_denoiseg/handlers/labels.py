@@ -29,7 +29,7 @@ def predicted_labels(labels: Callable[..., Any], probabilities: Tensor, threshol
     """Instances or classes of one image.
 
     Args:
-        labels: callable ``(probabilities, threshold, spacing=...)``, see :func:`~monai_denoiseg.transforms.labels.label_rule`.
+        labels: callable ``(probabilities, threshold, spacing=...)``, see :func:`~monai_denoiseg.heads.label_rule`.
         probabilities: ``(K, [D,] H, W)``.
         threshold: foreground threshold.
         item: the item of the batch the image came with, for its voxel size.
@@ -37,7 +37,7 @@ def predicted_labels(labels: Callable[..., Any], probabilities: Tensor, threshol
     Returns:
         ``(1, [D,] H, W)`` on the CPU.
 
-    >>> from monai_denoiseg.transforms.labels import label_rule
+    >>> from monai_denoiseg.heads import label_rule
     >>> predicted_labels(label_rule(["background", "liver"]), torch.tensor([[[0.1]], [[0.9]]]), 0.5, {})
     tensor([[[1]]], dtype=torch.int32)
     """

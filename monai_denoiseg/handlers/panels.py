@@ -11,51 +11,20 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from monai_denoiseg.constants import CLASSES
 from monai_denoiseg.files import write_bytes
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
+from monai_denoiseg.heads import Head
 from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
-from monai_denoiseg.processes import is_main_process
-
-
-def segmentation_channels(
-    prediction: Tensor,
-    image: Tensor,
-    classes: Sequence[str] | None = None,
-    head: str = "classes",
-    n_classes: int | None = None,
-    denoises: bool = True,
-) -> int:
-    """Count the channels of a prediction that come before the denoised ones.
-
-    Args:
-        prediction: ``(K + C, [D,] H, W)``, or ``(K, [D,] H, W)`` of a network that does not denoise.
-        image: noisy input ``(C, [D,] H, W)``.
-        classes: names of semantic classes; None (or empty) for instances.
-        head: ``"classes"``, ``"stardist"`` or ``"none"``, see ``network.head``.
-        n_classes: K, if known (``network.n_classes``).
-        denoises: whether there are denoised channels.
-
-    >>> import torch
-    >>> segmentation_channels(torch.zeros(34, 8, 8), torch.zeros(1, 8, 8), head="stardist")
-    33
-    """
-    if n_classes is not None:
-        return n_classes
-    if head == "none":
-        return 0
-    return len(prediction) - denoises * len(image) if head == "stardist" else len(classes or CLASSES)
+from monai_denoiseg.processes import is_main_process, unwrap
 
 
 def prediction_arrays(
     prediction: Tensor,
     image: Tensor,
     labels: Any,
-    classes: Sequence[str] | None = None,
+    head: Head,
     spacing: Any = None,
     *,
-    head: str = "classes",
-    n_classes: int | None = None,
     denoises: bool = True,
 ) -> dict[str, np.ndarray]:
     """Name the parts of a prediction as the pictures and the report want them.
@@ -63,37 +32,35 @@ def prediction_arrays(
     Args:
         prediction: ``(K + C, [D,] H, W)``: segmentation channels, then denoised channels, if any.
         image: noisy input ``(C, [D,] H, W)``.
-        labels: predicted instances or classes ``(1, [D,] H, W)``; None without segmentation.
-        classes: names of the K semantic classes; None (or empty) for instances.
+        labels: predicted labels ``(1, [D,] H, W)``; None without segmentation.
+        head: what the network predicts.
         spacing: voxel size along each axis, or None if unknown.
-        head: ``"classes"``, ``"stardist"`` (the first channel is the probability of an object, distances follow) or ``"none"``.
-        n_classes: K; None finds it, see `segmentation_channels`.
         denoises: whether there are denoised channels.
 
     Returns:
-        ``input`` and what there is of ``denoised``, ``probabilities`` (one channel for StarDist), ``instances`` (``classes`` if
-        they are semantic; without channel) and ``spacing`` as arrays.
+        ``input`` and what there is of ``denoised``, ``probabilities``, labels (without channel) under the head's ``suffix``, and
+        ``spacing`` as arrays.
 
     >>> import torch
-    >>> sorted(prediction_arrays(torch.zeros(4, 8, 8), torch.zeros(1, 8, 8), torch.zeros(1, 8, 8)))
+    >>> from monai_denoiseg.heads import BorderHead, NoHead
+    >>> sorted(prediction_arrays(torch.zeros(4, 8, 8), torch.zeros(1, 8, 8), torch.zeros(1, 8, 8), BorderHead()))
     ['denoised', 'input', 'instances', 'probabilities']
-    >>> sorted(prediction_arrays(torch.zeros(1, 8, 8), torch.zeros(1, 8, 8), None, head="none"))
+    >>> sorted(prediction_arrays(torch.zeros(1, 8, 8), torch.zeros(1, 8, 8), None, NoHead()))
     ['denoised', 'input']
     """
-    channels = segmentation_channels(prediction, image, classes, head, n_classes, denoises)
     arrays = {"input": np.asarray(image.float().cpu())}
     if denoises:
-        arrays["denoised"] = np.asarray(prediction[channels:].float().cpu())
-    if channels:
-        arrays["probabilities"] = np.asarray(prediction[: 1 if head == "stardist" else channels].float().cpu())
-        arrays["classes" if classes else "instances"] = np.asarray(labels)[0]
+        arrays["denoised"] = np.asarray(prediction[head.channels :].float().cpu())
+    if head.segments:
+        arrays["probabilities"] = np.asarray(prediction[: head.probability_channels].float().cpu())
+        arrays[head.suffix] = np.asarray(labels)[0]
     return arrays if spacing is None else arrays | {"spacing": np.asarray(spacing, np.float32)}
 
 
 class ImagePanels:
     """Draw the first image of each validation: input, denoised image and what was removed, probabilities, instances or classes.
 
-    What the network does not do is left out: it says so with ``head`` and ``denoises``.
+    What the network does not do is left out.
 
     Args:
         output_dir: folder for ``epoch_0010.png`` and so on.
@@ -121,7 +88,7 @@ class ImagePanels:
         log_dir: str | Path | None = None,
     ) -> None:
         self.output_dir, self.instances = Path(output_dir), instances
-        self.network: Any = getattr(network, "module", network)
+        self.network: Any = unwrap(network)
         self.log_dir = log_dir
         self.writer: SummaryWriter | None = None
         self._drawn = False
@@ -148,16 +115,7 @@ class ImagePanels:
             self.writer.add_image("validation", picture, engine.state.epoch, dataformats="HWC")
 
     def _arrays(self, prediction: Tensor, image: Tensor, item: Any) -> dict[str, np.ndarray]:
-        network, channels, found = self.network, self.network.n_classes, None
-        if channels:
-            found = predicted_labels(self.instances, prediction[:channels], float(network.threshold[0]), item)
-        return prediction_arrays(
-            prediction,
-            image,
-            found,
-            network.classes,
-            known_spacing(item),
-            head=getattr(network, "head", "classes"),
-            n_classes=channels,
-            denoises=getattr(network, "denoises", True),
-        )
+        head, found = self.network.head, None
+        if head.segments:
+            found = predicted_labels(self.instances, prediction[: head.channels], float(self.network.threshold[0]), item)
+        return prediction_arrays(prediction, image, found, head, known_spacing(item), denoises=self.network.denoises)

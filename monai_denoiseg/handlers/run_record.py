@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
@@ -47,6 +48,7 @@ class RunRecord:
         data: number of images, e.g. ``{"train": 50, "train_labelled": 8}``.
         noise: what :func:`check_noise` found, if it was asked.
         sizes: what :func:`check_sizes` found, if it was asked.
+        resume: the run goes on: its time so far is added.
 
     Example:
         >>> import tempfile
@@ -65,7 +67,9 @@ class RunRecord:
         data: Mapping[str, int],
         noise: Mapping[str, Any] | None = None,
         sizes: Mapping[str, Any] | None = None,
+        resume: bool = False,
     ) -> None:
+        self._before = _times(Path(path)) if resume else (0.0, 0.0)
         self.checks = {name: dict(found) for name, found in (("noise", noise), ("sizes", sizes)) if found is not None}
         self.path, self.settings, self.data = Path(path), dict(settings), dict(data)
         self.n_parameters = sum(p.numel() for p in network.parameters())
@@ -95,13 +99,22 @@ class RunRecord:
             "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "device": _processor() if device == "cpu" else torch.cuda.get_device_name(device),
             "threads": torch.get_num_threads(),
-            "seconds": round(time.perf_counter() - self._started, 1),
-            "cpu_seconds": round(time.process_time() - self._started_cpu, 1),
+            "seconds": round(self._before[0] + time.perf_counter() - self._started, 1),
+            "cpu_seconds": round(self._before[1] + time.process_time() - self._started_cpu, 1),
             "n_parameters": self.n_parameters,
             "data": self.data,
             **self.checks,
         }
         write_json(record, self.path)
+
+
+def _times(path: Path) -> tuple[float, float]:
+    """Seconds that a stopped run took so far."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return float(found["seconds"]), float(found["cpu_seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, 0.0
 
 
 def _processor() -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from monai_denoiseg.checks import check_range
 from monai_denoiseg.handlers.labels import predicted_labels
 from monai_denoiseg.metrics import average_precision, seg_score
-from monai_denoiseg.processes import of_all_processes
+from monai_denoiseg.processes import of_all_processes, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,15 @@ USUAL, PULL = 0.6, 60.0
 class ThresholdSearch:
     """Choose the threshold for the mean AP, and the one for the mean SEG, over the labelled images of a validation.
 
-    For a StarDist head (a rule with ``overlaps``: :class:`~monai_denoiseg.transforms.StarsToInstances`) each threshold is tried
+    For a rule with ``overlaps`` (:class:`~monai_denoiseg.transforms.StarsToInstances`) each threshold is tried
     with each overlap of the non-maximum suppression, which is stored as ``network.overlap``.
 
     With n true objects n log AP(T) - 60 (T - 0.6)² is maximised, for SEG the same: a thousand objects choose freely, as in
     DenoiSeg, a handful is held near 0.6, where most thresholds of larger sets lie (``docs/recipe.md``). Ties go to the higher
     threshold, as in DenoiSeg.
 
-    Both thresholds are stored in the network (``network.threshold``, AP first), so they travel in ``model.pt``.
+    Both thresholds are stored in the network (``network.threshold``, AP first), and with them the rule they were searched with
+    (``network.head``), so they travel in ``model.pt``.
     ``state.metrics`` gets ``ap``, ``seg`` (each at its own threshold), ``threshold`` (the one for AP) and ``ap_error``, the
     standard error of AP from the number of true objects, as that of a share of n: the few objects of two images say little.
     Without a labelled image the scores are NaN and the thresholds stay as they are.
@@ -71,7 +72,7 @@ class ThresholdSearch:
         if not thresholds:
             raise ValueError("`thresholds` is empty; give at least one number in (0, 1)")
         self.thresholds = sorted(check_range("thresholds", t, 0, 1, open_low=True, open_high=True) for t in thresholds)
-        self.network: Any = getattr(network, "module", network)
+        self.network: Any = unwrap(network)
         self.instances, self.truth_key = instances, truth_key
         self.overlaps: list[float] = list(getattr(instances, "overlaps", ()))
         self.levels = [(threshold, overlap) for overlap in self.overlaps or [0.0] for threshold in self.thresholds]
@@ -122,9 +123,10 @@ class ThresholdSearch:
         means = rows.double().nanmean(0)
         away = torch.tensor([threshold for threshold, _ in self.levels], dtype=torch.float64) - USUAL
         worth = objects * means.clamp(min=1e-9).log() - PULL * away.square()[:, None]
-        # argmax takes the first of equals: turned around, that is the highest threshold.
+        # In a tie argmax takes the first: turned around, that is the highest threshold.
         best = len(self.levels) - 1 - worth.flip(0).argmax(0)
         chosen = [self.levels[i] for i in best.tolist()]
+        self.network.set_rule(self.instances)
         self.network.threshold.copy_(torch.tensor([threshold for threshold, _ in chosen]))
         if self.overlaps:
             self.network.overlap.copy_(torch.tensor([overlap for _, overlap in chosen]))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from monai_denoiseg.engines import Precision
+from monai_denoiseg.heads import denoises
 from monai_denoiseg.transforms import BlindSpot, FixedBlindSpotd
 
 MEASURES = ("uncertainty", "blind_spot")
@@ -67,7 +68,7 @@ def blind_spot_error(network: Any, inferer: Any, image: Tensor, *, precision: Pr
     >>> blind_spot_error(network, DenoiSegInferer(), torch.rand(1, 32, 32), precision=Precision("cpu", "off")) > 0
     True
     """
-    if not getattr(network, "denoises", True):
+    if not denoises(network):
         raise ValueError("the network does not denoise, so it has no blind-spot error; use the strategy 'uncertainty'")
     item = FixedBlindSpotd("image", BlindSpot(fraction))({"image": image})
     hidden, mask = item["image_hidden"][None], item["image_mask"]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.files import copy_file, copy_folder, new_folder, write_text
 from monai_denoiseg.label.predict import model_file
@@ -26,8 +26,8 @@ __all__ = ["DenoiSegApp"]
 def write_app(output: str | os.PathLike, bundles: Sequence[str] = SERVED, models: Sequence[str | os.PathLike] = ()) -> Path:
     """Write a MONAI Label app: ``main.py``, and under ``model/`` a copy of each bundle for its settings and its network.
 
-    The app appears whole or not at all.
-    A bundle's settings are then those of ``OUT/model/BUNDLE/configs/train.json`` and ``inference.json``: edit them there.
+    The app appears whole or not at all. A bundle's settings are then those of ``OUT/model/BUNDLE/configs/train.json`` and
+    ``inference.json``: edit them there.
 
     Args:
         output: folder; it is made, and must be empty.

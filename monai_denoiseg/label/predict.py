@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import torch
 from monai.bundle import ConfigWorkflow
 
+from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import Precision, first_cause
 from monai_denoiseg.files import move_file
+from monai_denoiseg.heads import described_head
 from monai_denoiseg.networks import load_network
-
-KINDS = ("instances", "classes", "denoised")
 
 
 class Loaded(NamedTuple):
@@ -40,7 +40,7 @@ class Loaded(NamedTuple):
         batch = self.precision.layout(self.image[None].to(self.precision.device))
         with torch.no_grad(), self.precision.autocast(self.network, batch):
             output: torch.Tensor = self.inferer(batch, self.network)[0].float().cpu()
-        return output[: 1 if self.network.head == "stardist" else self.network.n_classes]
+        return output[: self.network.head.probability_channels]
 
 
 def model_file(bundle: str | Path) -> Path:
@@ -62,7 +62,7 @@ def defaults(bundle: str | Path, config: str = "inference") -> dict[str, Any]:
         bundle: folder of the bundle.
         config: ``"inference"`` or ``"train"``.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> defaults(bundle_folder("denoiseg_3d"))["spatial_dims"]
     3
     """
@@ -79,12 +79,12 @@ def label_names(bundle: str | Path) -> dict[str, int]:
     Returns:
         Semantic classes by name without the background; ``{"object": 1}`` for instances, which have numbers and no names.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> label_names(bundle_folder("denoiseg_2d"))
     {'object': 1}
     """
     names = class_names(bundle)
-    return {name: value for value, name in enumerate(names) if value} if names else {"object": 1}
+    return described_head(None, names).label_names()
 
 
 def class_names(bundle: str | Path) -> list[str]:
@@ -93,7 +93,7 @@ def class_names(bundle: str | Path) -> list[str]:
     Args:
         bundle: folder of the bundle.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> class_names(bundle_folder("denoiseg_2d"))
     []
     """
@@ -107,7 +107,7 @@ def class_names(bundle: str | Path) -> list[str]:
 @cache
 def _stored_names(path: Path, changed: int) -> tuple[str, ...]:
     """Names in a network's file, which is read again when it was changed."""
-    return tuple(getattr(load_network(path), "classes", ()))
+    return tuple(load_network(path).classes)
 
 
 def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> ConfigWorkflow:
@@ -132,17 +132,9 @@ def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Pat
             "trained model.pt there"
         )
     configs = Path(bundle) / "configs"
-    workflow = ConfigWorkflow(
-        config_file=str(configs / "inference.json"),
-        meta_file=str(configs / "metadata.json"),
-        logging_file=False,  # the server's logging stays
-        workflow_type="infer",
-        dataset_dir=str(image),
-        output_dir=str(output_dir),
-        **settings,
-    )
-    workflow.initialize()
-    return workflow
+    # The server's logging stays.
+    place = {"dataset_dir": str(image), "output_dir": str(output_dir)}
+    return start_workflow([configs / "inference.json"], logging_file=False, **place, **settings)
 
 
 def predict_file(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> dict[str, Path]:
@@ -155,7 +147,7 @@ def predict_file(bundle: str | Path, image: str | Path, output_dir: str | Path, 
         settings: keys of ``inference.json`` to replace.
 
     Returns:
-        The files written by what they hold: ``"instances"`` or ``"classes"``, and ``"denoised"``.
+        The files written by what they hold: labels by the head's suffix (``"instances"``, ``"classes"``), and ``"denoised"``.
 
     Raises:
         FileNotFoundError: when there is no such image, or the bundle is not trained yet.
@@ -177,7 +169,8 @@ def predict_file(bundle: str | Path, image: str | Path, output_dir: str | Path, 
             raise ValueError(f"{Path(image).name}: {next(iter(evaluator.failures.values()))}") from error
         raise
     stem = split_name(image)[0]
-    found = {kind: next(Path(output_dir).glob(f"{_literal(stem)}_{kind}.*"), None) for kind in KINDS}
+    kinds = (workflow.parser.get_parsed_content("network").head.suffix, "denoised")
+    found = {kind: next(Path(output_dir).glob(f"{_literal(stem)}_{kind}.*"), None) for kind in kinds}
     return {kind: path for kind, path in found.items() if path is not None}
 
 
@@ -208,7 +201,8 @@ def predict_to(target: str | Path, kind: str, bundle: str | Path, image: str | P
     """
     with tempfile.TemporaryDirectory() as folder:
         files = predict_file(bundle, image, folder, **settings)
-        found = files.get(kind) if kind == "denoised" else files.get("instances", files.get("classes"))
+        labels = next((file for name, file in files.items() if name != "denoised"), None)
+        found = files.get(kind) if kind == "denoised" else labels
         if found is None:
             has = ", ".join(files) or "nothing"
             raise ValueError(f"the network of {Path(bundle).name} gives no {kind}, only {has}; use another model")

@@ -238,7 +238,7 @@ def served_bundles(folder: str | Path, names: str | Sequence[str] | None = None)
     Raises:
         ValueError: when there is none, or not one that is wanted.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> sorted(served_bundles(bundle_folder("denoiseg_2d").parent, "denoiseg_3d"))
     ['denoiseg_3d']
     """

@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from monai.bundle import ConfigWorkflow
 
+from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.files import copy_file, write_json
 from monai_denoiseg.label.predict import defaults, model_file
 from monai_denoiseg.networks import DenoiSegNet, load_network
-from monai_denoiseg.networks.architecture import describe_architecture
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ def training_settings(request: Mapping[str, Any], bundle: str | Path) -> dict[st
     Raises:
         ValueError: for a value that is no number, or out of range.
 
-    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> training_settings({"max_epochs": "5", "client_id": "me"}, bundle_folder("denoiseg_2d"))
     {'max_epochs': 5}
     """
@@ -189,17 +188,16 @@ def train_on_study(
     if start is not None:
         settings = same_network(start) | settings
     configs = Path(bundle) / "configs"
-    workflow = ConfigWorkflow(
-        config_file=str(configs / "train.json"),
-        meta_file=str(configs / "metadata.json"),
+    workflow = start_workflow(
+        [configs / "train.json"],
+        "train",
         logging_file=False,  # the server's logging stays
-        workflow_type="train",
         data={"training": list(training), "validation": list(validation)},
         output_dir=str(run_dir),
         ckpt_dir=str(run_dir),
+        existing="rename",
         **{"binary_labels": "components"} | settings,
     )
-    workflow.initialize()
     get = workflow.parser.get_parsed_content
     if start is not None:
         copy_file(target, target.with_name("model.previous.pt"))
@@ -237,8 +235,5 @@ def same_network(path: str | Path) -> dict[str, Any]:
     network: Any = load_network(path)
     if not isinstance(network, DenoiSegNet):
         raise ValueError(f"{path} is a network of two stages, which cannot be trained on; pass pretrained=false")
-    plan = describe_architecture(network.architecture)
-    kept = ("in_channels", "depth", "features", "kernel_size", "strides", "variant", "denoises")
-    mode = "image" if bool(network.image_mode) else "dataset"
-    found = {key: plan[key] for key in kept} | {"normalisation": mode, "head": network.head, "classes": network.classes or None}
-    return found | ({"n_rays": plan["n_rays"]} if plan["n_rays"] else {})
+    kept = ("in_channels", "depth", "features", "kernel_size", "strides", "variant", "normalisation", "denoises")
+    return {key: network.architecture[key] for key in kept} | network.head.keys()

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from monai_denoiseg.checks import check_int, check_option, check_range
+from monai_denoiseg.checks import check_range
 from monai_denoiseg.losses.blindspot_loss import BlindSpotLoss
 from monai_denoiseg.losses.partial_cross_entropy import PartialCrossEntropyLoss
-from monai_denoiseg.losses.star_loss import StarDistLoss
 
-HEADS = ("classes", "stardist", "none")
+
+class Segmentation(Protocol):
+    """What the loss asks of a head (:class:`~monai_denoiseg.heads.Head`).
+
+    Attributes:
+        channels: segmentation channels of the network.
+        label_channels: channels of the target.
+    """
+
+    @property
+    def channels(self) -> int:
+        """See above."""
+
+    @property
+    def label_channels(self) -> int:
+        """See above."""
+
+    def loss(self, class_weights: Sequence[float] | None, reduction: str) -> nn.Module:
+        """Compare ``channels`` of an output with a target."""
 
 
 class JointLoss(NamedTuple):
@@ -28,6 +45,22 @@ class JointLoss(NamedTuple):
     total: Tensor
     denoising: Tensor
     segmentation: Tensor
+
+
+def error_unit(statistics: tuple[Tensor, Tensor], normalisation: str) -> Tensor | None:
+    """Intensity that a training measures its denoising error in.
+
+    Args:
+        statistics: mean and standard deviation of the training images, ``(C,)`` each.
+        normalisation: of the network; ``"image"`` measures in the deviation of each image.
+
+    Returns:
+        The argument ``unit`` of :class:`DenoiSegLoss`.
+
+    >>> error_unit((torch.tensor([100.0]), torch.tensor([20.0])), "dataset")
+    tensor([20.])
+    """
+    return statistics[1] if normalisation == "dataset" else None
 
 
 class DenoiSegLoss(nn.Module):
@@ -45,8 +78,7 @@ class DenoiSegLoss(nn.Module):
             each image, where the target tells it (few bright images would else rule the loss), else 1.
         huber_delta: see :class:`BlindSpotLoss`; None for squared errors.
         classes: names of semantic classes, background first; None (or empty) for background, foreground, border.
-        head: of the network: ``"classes"``, ``"stardist"`` (see :class:`StarDistLoss`) or ``"none"`` (no segmentation).
-        n_rays: rays of a StarDist head.
+        head: what the network predicts; None takes those classes.
 
     Raises:
         ValueError: when an argument is out of range.
@@ -69,27 +101,28 @@ class DenoiSegLoss(nn.Module):
         unit: Tensor | Sequence[float] | None = None,
         huber_delta: float | None = None,
         classes: Sequence[str] | None = None,
-        head: str = "classes",
-        n_rays: int = 0,
+        head: Segmentation | None = None,
     ) -> None:
         super().__init__()
         self.alpha = check_range("alpha", alpha, 0, 1)
-        self.head = check_option("head", head, HEADS)
-        self.segmentation: nn.Module
-        if head == "stardist":
-            self.channels = 1 + check_int("n_rays", n_rays, 3)
-            self.segmentation = StarDistLoss(reduction=reduction)
-        else:
+        self.segmentation: Any
+        if head is None:
             self.segmentation = PartialCrossEntropyLoss(class_weights, reduction, classes=classes)
-            self.channels = len(self.segmentation.weight) if head == "classes" else 0
+            self.channels, self.label_channels = len(self.segmentation.weight), 1
+        elif classes or not hasattr(head, "loss"):
+            raise ValueError(
+                f"`head` must be a head such as monai_denoiseg.heads.StarHead(rays), without `classes`, got {head!r}"
+            )
+        else:
+            self.segmentation = head.loss(class_weights, reduction)
+            self.channels, self.label_channels = head.channels, head.label_channels
         self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean", huber_delta)
         self.register_buffer("unit", None if unit is None else torch.as_tensor(unit, dtype=torch.float32), persistent=False)
 
     @property
     def class_weights(self) -> Tensor:
-        """Weight of each class; none for a head without classes."""
-        has_classes = self.head == "classes" and isinstance(self.segmentation, PartialCrossEntropyLoss)
-        return self.segmentation.weight if has_classes else torch.zeros(0)  # type: ignore[return-value]
+        """Weight of each class; empty for a head without classes."""
+        return getattr(self.segmentation, "weight", torch.zeros(0))
 
     def forward(self, output: Tensor, target: Mapping[str, Tensor]) -> JointLoss:
         """Evaluate both parts.
@@ -112,7 +145,7 @@ class DenoiSegLoss(nn.Module):
             denoising = self.denoising(output[:, channels:], wanted, target["mask"], unit)
         if channels:
             label = target["label"]
-            if self.head == "stardist":  # an image without label has one channel, all -1
-                label = label.expand(-1, channels, *label.shape[2:])
+            if label.shape[1] == 1:  # so has an image without label, all -1, whatever the head
+                label = label.expand(-1, self.label_channels, *label.shape[2:])
             segmentation = self.segmentation(output[:, :channels], label)
         return JointLoss(self.alpha * denoising + (1 - self.alpha) * segmentation, denoising, segmentation)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_int, check_option, check_range, per_axis
-from monai_denoiseg.constants import BACKGROUND, CLASSES, FOREGROUND
+from monai_denoiseg.constants import BACKGROUND, FOREGROUND
+from monai_denoiseg.heads import BorderHead, Head, NoHead, rule_of, usual_options
 from monai_denoiseg.networks.classic_denoise import (
     NLM_PATCH,
     denoise_bm3d,
@@ -114,9 +115,10 @@ class ClassicNet(nn.Module):
         self._segmenter = _segmenter(check_option("segment", segment, SEGMENTERS), options)
         if self._denoiser is None and self._segmenter is None:
             raise ValueError("`denoise` and `segment` are both 'none': nothing would be done; choose one of them")
-        self.n_classes = len(CLASSES) if self._segmenter else 0
-        self.head, self.denoises = ("classes" if self._segmenter else "none"), self._denoiser is not None
-        self.classes: list[str] = []
+        head: Head = BorderHead() if self._segmenter else NoHead()
+        self.head = head.with_rule(head.make_rule(**usual_options(spatial_dims)))
+        self.activation = self.head.activation()
+        self.n_classes, self.classes, self.denoises = self.head.channels, self.head.classes, self._denoiser is not None
         self.multiple = [1] * spatial_dims
         self.receptive_radius = _receptive_radius(denoise, segment, spatial_dims, options)
         self._register(json.dumps({"denoise": denoise, "segment": segment, **options}, sort_keys=True))
@@ -181,9 +183,12 @@ class ClassicNet(nn.Module):
 
     def activate(self, output: Tensor) -> Tensor:
         """Turn the logits of an output into probabilities, which are 0 and 1."""
-        if not self.n_classes:
-            return output
-        return torch.cat([output[:, : self.n_classes].softmax(1), output[:, self.n_classes :]], 1)
+        activated: Tensor = self.activation(output)
+        return activated
+
+    def labels(self, prediction: Any, threshold: float | None = None, spacing: Any = None) -> Any:
+        """Labels of one image, see :meth:`DenoiSegNet.labels`."""
+        return rule_of(self, threshold=threshold)(prediction[: self.n_classes], spacing=spacing)
 
     def extra_repr(self) -> str:
         """Method and options."""

@@ -9,32 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.intensity import robust_moments
-from monai_denoiseg.networks.architecture import describe_architecture, encode_architecture
-from monai_denoiseg.networks.class_names import check_classes, decode_names, encode_names
-from monai_denoiseg.networks.head import check_rays, count_channels
+from monai_denoiseg.heads import Head, as_head, rule_of
+from monai_denoiseg.intensity import check_statistics, robust_moments
+from monai_denoiseg.networks.description import (
+    KEY,
+    blank_description,
+    describe_network,
+    encode_description,
+    matching_head,
+    present_state,
+)
 from monai_denoiseg.networks.padding import reflect_to_multiple
 from monai_denoiseg.networks.unet import CAREUNet
 
 NORMALISATIONS = ("dataset", "image")
-HEAD_WIDENING = 4
-"""A StarDist head has a convolution before it of this many times the first level's channels (StarDist: 128 on 32)."""
 
 
 class DenoiSegNet(nn.Module):
-    """U-Net with everything inference needs in its state dict: weights, normalisation and decision threshold.
+    """U-Net with everything inference needs in its state dict: weights, normalisation, threshold, and a description of itself.
 
-    Output channels are ``[background, foreground, border, denoised...]``: class logits first, so that channel index equals
-    label value, then one denoised channel per input channel in the unit of the input. Any size works: the input is padded by
-    reflection and the output cropped back.
-
-    The segmentation has one of three heads:
-
-    * ``"classes"``: background, foreground, border; with ``classes`` semantic classes (organs) instead of objects, one channel
-      for each, named in the state dict too.
-    * ``"stardist"`` (with ``rays``; Schmidt et al. 2018): object probability (a logit), then the distance to the object's border
-      along each ray in voxels.
-    * ``"none"`` (``n_classes=0``): it only denoises.
+    Output channels are those of the ``head`` first (by default class logits of ``[background, foreground, border]``, so that
+    channel index equals label value), then one denoised channel per input channel in the unit of the input. Any size works: the
+    input is padded by reflection and the output cropped back.
 
     Normalisation is one of two modes, and the mode travels in the state dict:
 
@@ -46,14 +42,15 @@ class DenoiSegNet(nn.Module):
     that their softmax estimates true probabilities: a border weighted five times would else swell into the objects.
 
     The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
-    ``blind`` (true in a file without it) is false where target images were shown in training: only what does not depend on the
-    noise of its own pixel can be refined (:func:`~monai_denoiseg.transforms.refine_denoised`).
+    ``blind`` is false where target images were shown in training: only what does not depend on the noise of its own pixel can be
+    refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` tells architecture, head and rule,
+    thresholds and :attr:`training_info` as JSON. Of what stands in a buffer as well, the buffer counts; the description is
+    written anew with each state dict.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
-        n_classes: segmentation classes; by default as many as ``classes``, else 3 for background, foreground, border; 0 only
-            denoises. The attribute ``n_classes`` counts the segmentation channels: with ``rays`` one and one a ray.
+        n_classes: short for a head: of so many classes; 0 only denoises. The attribute counts the segmentation channels.
         depth: number of down-samplings of the U-Net.
         features: channels of its first level.
         kernel_size: odd edge of the convolutions, see :class:`CAREUNet`.
@@ -61,12 +58,11 @@ class DenoiSegNet(nn.Module):
         norm: ``"batch"`` or ``"none"``.
         variant: ``"care"`` (paper) or ``"n2v2"``.
         normalisation: ``"dataset"`` or ``"image"``.
-        classes: names of semantic classes in the order of the label values, background first; None for instances. The
-            attribute ``classes`` is a list, empty for instances.
-        rays: directions of a StarDist head in voxels, ``(n_rays, spatial_dims)``, see
-            :func:`~monai_denoiseg.transforms.orientation.rays`; None for another head.
+        classes: short for a head: names of semantic classes in the order of the label values, background first.
+        rays: short for a head: directions of a StarDist head, see :func:`~monai_denoiseg.transforms.star_rays`.
         denoises: False gives a network that only segments.
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
+        head: what is predicted besides the denoised image, with its rule; None: background, foreground, border.
 
     Raises:
         ValueError: when an argument is out of range, or arguments contradict each other.
@@ -78,19 +74,18 @@ class DenoiSegNet(nn.Module):
     2
     """
 
+    __jit_unused_properties__ = ("rays", "architecture", "training_info")
+
     mean: Tensor
     std: Tensor
     threshold: Tensor
     class_weights: Tensor
     image_mode: Tensor
     overlap: Tensor
-    rays: Tensor
     quarter_turns: Tensor
     blind: Tensor
-    architecture: Tensor
-    class_names: Tensor
+    description: Tensor
     classes: list[str]
-    head: str
     denoises: bool
     multiple: list[int]
     receptive_radius: list[int]
@@ -112,44 +107,106 @@ class DenoiSegNet(nn.Module):
         rays: Any = None,
         denoises: bool = True,
         quarter_turns: bool = True,
+        head: Head | None = None,
     ) -> None:
         super().__init__()
-        self.classes = check_classes(classes)
-        directions = check_rays(rays, spatial_dims, self.classes)
-        n_rays = len(directions)
-        n_classes = 0 if n_rays else count_channels(n_classes, self.classes)
-        channels = 1 + n_rays if n_rays else n_classes
-        if not channels and not denoises:
+        self.head = as_head(head, classes=classes, rays=rays, n_classes=n_classes)
+        self.head.check(spatial_dims)
+        if not self.head.channels and not denoises:
             raise ValueError("`n_classes` is 0 and `denoises` is False: the network would have no output")
         check_option("normalisation", normalisation, NORMALISATIONS)
         self.unet = CAREUNet(
             spatial_dims,
             in_channels,
-            channels + (in_channels if denoises else 0),
+            self.head.channels + (in_channels if denoises else 0),
             depth=depth,
             features=features,
             kernel_size=kernel_size,
             strides=strides,
             norm=norm,
             variant=variant,
-            head_features=HEAD_WIDENING * features if n_rays else 0,
+            head_features=self.head.widening * features,
         )
-        self.spatial_dims, self.in_channels, self.n_classes = spatial_dims, in_channels, channels
-        self.head = "stardist" if n_rays else "classes" if channels else "none"
-        self.denoises = denoises
+        self.activation = self.head.activation()
+        self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
+        self.n_classes, self.classes = self.head.channels, self.head.classes
         self.multiple, self.receptive_radius = self.unet.multiple(), self.unet.receptive_radius()
+        self._plan = {"depth": depth, "features": features, "norm": norm, "variant": variant}
+        self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
         self.register_buffer("threshold", torch.tensor([0.5, 0.5]))
-        self.register_buffer("class_weights", torch.ones(n_classes))
-        self.register_buffer("rays", directions)
+        self.register_buffer("class_weights", torch.ones(self.head.n_weights))
         self.register_buffer("quarter_turns", torch.tensor(quarter_turns))
         self.register_buffer("blind", torch.tensor(True))
         self.register_buffer("overlap", torch.tensor([0.4, 0.4]))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
-        self.register_buffer("class_names", encode_names(self.classes))
-        plan = (spatial_dims, in_channels, n_classes, depth, features, norm, variant, n_rays, denoises)
-        self.register_buffer("architecture", encode_architecture(*plan, self.unet.kernels, self.unet.strides))
+        self.register_buffer(KEY, encode_description(describe_network(self, self._file)))
+
+    @property
+    def rays(self) -> Tensor:
+        """Directions of a StarDist head, ``(n_rays, spatial_dims)``; of another head ``(0, spatial_dims)``."""
+        rays = self.head.rays
+        return torch.zeros(0, self.spatial_dims) if rays is None else rays
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Arguments that build the network, by name; without the head."""
+        return {
+            "spatial_dims": self.spatial_dims,
+            "in_channels": self.in_channels,
+            **self._plan,
+            "kernel_size": [list(level) for level in self.unet.kernels],
+            "strides": [list(level) for level in self.unet.strides],
+            "normalisation": NORMALISATIONS[int(self.image_mode)],
+            "denoises": self.denoises,
+            "quarter_turns": bool(self.quarter_turns),
+        }
+
+    @property
+    def training_info(self) -> dict[str, Any]:
+        """What the file tells of the training: settings, data, scores; anything JSON can hold."""
+        return dict(self._file["training"])
+
+    @training_info.setter
+    def training_info(self, info: Mapping[str, Any]) -> None:
+        file = self._file | {"training": dict(info)}
+        encode_description(describe_network(self, file))  # too long: say so now, not after the training
+        self._file = file
+        self._write_description()
+
+    @torch.jit.unused
+    def set_rule(self, rule: Any) -> None:
+        """Store the rule the thresholds are searched with; one that no file could hold is left out.
+
+        Args:
+            rule: see :meth:`~monai_denoiseg.heads.Head.make_rule`.
+        """
+        self.head = self.head.with_rule(rule)
+        self._write_description()
+
+    @torch.jit.unused
+    def labels(self, prediction: Any, threshold: float | None = None, spacing: Any = None) -> Any:
+        """Labels of one image, by the file's rule and threshold: what inference writes.
+
+        Args:
+            prediction: ``(n_classes + C, [D,] H, W)``: what the inferer gives, without batch axis.
+            threshold: None takes the network's.
+            spacing: voxel size along each axis, where known.
+
+        Returns:
+            int32 ``(1, [D,] H, W)``.
+
+        >>> net = DenoiSegNet(2, depth=1, features=4).eval()
+        >>> net.labels(net.activate(net(torch.zeros(1, 1, 8, 8)))[0]).shape
+        torch.Size([1, 8, 8])
+        """
+        return rule_of(self, threshold=threshold)(prediction[: self.n_classes], spacing=spacing)
+
+    @torch.jit.unused
+    def _write_description(self) -> None:
+        with torch.no_grad():
+            self.description.copy_(encode_description(describe_network(self, self._file)))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Store the training data's mean and standard deviation, ``(in_channels,)`` each, in raw intensities.
@@ -162,14 +219,7 @@ class DenoiSegNet(nn.Module):
             ...
         ValueError: `std` must be positive and finite, got [0.0]
         """
-        mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
-        for name, value in (("mean", mean), ("std", std)):
-            if value.shape != (self.in_channels,):
-                raise ValueError(f"`{name}` needs {self.in_channels} values (one a channel), got shape {tuple(value.shape)}")
-        if not bool(torch.isfinite(mean).all()):
-            raise ValueError(f"`mean` must be finite, got {mean.tolist()}")
-        if not bool((torch.isfinite(std) & (std > 0)).all()):
-            raise ValueError(f"`std` must be positive and finite, got {std.tolist()}")
+        mean, std = check_statistics(mean, std, self.in_channels)
         self.mean.copy_(mean)
         self.std.copy_(std)
 
@@ -219,9 +269,8 @@ class DenoiSegNet(nn.Module):
                 Only looked at with ``normalisation="image"``.
 
         Returns:
-            ``(B, n_classes + C, [D,] H, W)``: class logits (those of the loss in training mode, corrected for its class weights
-            in evaluation mode; for a StarDist head the object logit and the distances), then the denoised image in raw
-            intensities, if the network denoises.
+            ``(B, n_classes + C, [D,] H, W)``: the head's channels (class logits: those of the loss in training mode, corrected
+            for its class weights in evaluation mode), then the denoised image in raw intensities, if the network denoises.
 
         Raises:
             ValueError: when the number of axes or channels does not fit.
@@ -244,8 +293,8 @@ class DenoiSegNet(nn.Module):
         for axis in range(self.spatial_dims):
             x = x.narrow(axis + 2, 0, size[axis])
         logits: Tensor = x[:, : self.n_classes].to(torch.float32)
-        if not self.training and self.head == "classes":
-            logits = logits - self.class_weights.log().reshape([1, self.n_classes] + [1] * self.spatial_dims)
+        if not self.training:
+            logits = self.activation.correct(logits, self.class_weights)  # type: ignore[operator]
         if not self.denoises:
             return logits
         # float() because autocast may hand back bf16, which cannot hold a raw intensity.
@@ -259,24 +308,16 @@ class DenoiSegNet(nn.Module):
             output: what :meth:`forward` returned, ``(B, n_classes + C, [D,] H, W)``.
 
         Returns:
-            The same with class probabilities (softmax), or object probability (sigmoid) and distances of at least 0.001 voxels.
+            The same with the head's probabilities (softmax of classes; object probability and distances of at least 0.001).
         """
-        if self.head == "none":
-            return output
-        if self.head == "stardist":
-            distances = output[:, 1 : self.n_classes].clamp(min=1e-3)  # as StarDist
-            return torch.cat([output[:, :1].sigmoid(), distances, output[:, self.n_classes :]], 1)
-        return torch.cat([output[:, : self.n_classes].softmax(1), output[:, self.n_classes :]], 1)
+        activated: Tensor = self.activation(output)
+        return activated
 
     @torch.jit.unused
     def logits(self, prediction: Tensor) -> Tensor:
         """Undo :meth:`activate` and the correction for class weights: what the loss takes, from probabilities."""
-        if self.head == "none":
-            return prediction
-        if self.head == "stardist":
-            return torch.cat([prediction[:, :1].logit(1e-6), prediction[:, 1:]], 1)
-        weights = self.class_weights.log().reshape([1, self.n_classes] + [1] * self.spatial_dims)
-        return torch.cat([prediction[:, : self.n_classes].clamp_min(1e-8).log() + weights, prediction[:, self.n_classes :]], 1)
+        undone: Tensor = self.activation.invert(prediction, self.class_weights)  # type: ignore[operator]
+        return undone
 
     @torch.jit.unused
     def square(self) -> bool:
@@ -284,17 +325,16 @@ class DenoiSegNet(nn.Module):
         axes = zip(*self.unet.strides, strict=True), zip(*self.unet.kernels, strict=True)
         return bool(self.quarter_turns) and all(len(set(list(values)[-2:])) == 1 for values in axes)
 
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        self._write_description()
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        names = state_dict.get(prefix + "class_names")
-        if names is not None and decode_names(names) != self.classes:
-            their_names, our_names = decode_names(names) or "none (instances)", self.classes or "none (instances)"
-            raise ValueError(
-                f"the file's `classes` are {their_names}, the network's {our_names}; build the network with the file's values"
-            )
-        found = state_dict.get(prefix + "architecture")
-        if found is not None and not torch.equal(torch.as_tensor(found).cpu(), self.architecture.cpu()):
-            ours, theirs = describe_architecture(self.architecture), describe_architecture(found)
-            wrong = [f"{key}={theirs[key]} (network has {ours[key]})" for key in ours if ours[key] != theirs[key]]
-            raise ValueError(f"the file holds another network: {', '.join(wrong)}; build the network with the file's values")
-        state_dict = {prefix + "blind": torch.tensor(True), **state_dict}
+        found, state_dict = present_state(state_dict, prefix)
+        if found is not None:
+            self.head = matching_head(found, self.architecture, self.head)
+            self._file = blank_description() | found
+            state_dict[prefix + KEY] = self.description.clone()
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+        if found is not None:
+            self._write_description()  # of what was loaded, with the thresholds

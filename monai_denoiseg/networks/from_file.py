@@ -9,11 +9,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from monai_denoiseg.checks import check_option
-from monai_denoiseg.networks.architecture import describe_architecture
-from monai_denoiseg.networks.class_names import decode_names
+from monai_denoiseg.heads import head_from_state
 from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
+from monai_denoiseg.networks.description import describe_state
 from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
+
+PLAN = (
+    *("spatial_dims", "in_channels", "depth", "features", "kernel_size", "strides", "norm", "variant", "normalisation"),
+    *("denoises", "quarter_turns"),
+)
+"""Fields of a description that are arguments of :class:`DenoiSegNet`; a later version may write more."""
 
 
 def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet | SequentialNet:
@@ -24,38 +29,83 @@ def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet | Sequent
 
     Args:
         path: a state dict saved by the trainer (``model.pt``).
-        defaults: arguments of :class:`DenoiSegNet` for a path that does not exist yet.
+        defaults: arguments of :class:`DenoiSegNet` for a path that does not exist yet. A file must fit ``spatial_dims``, and
+            ``in_channels`` where that is not the usual 1.
 
     Raises:
-        ValueError: when the file exists, but holds no :class:`DenoiSegNet`.
+        ValueError: when the file exists, but holds no such network, or one of a newer format.
 
     >>> network_for_file("missing.pt", spatial_dims=2, depth=1, features=4).spatial_dims
     2
     """
     if not Path(path).is_file():
         return DenoiSegNet(**defaults)
+    state = read_state(path)
+    try:
+        if is_sequential(state):
+            parts = (_network(state, "denoiser."), _network(state, "segmenter."))
+            network: DenoiSegNet | SequentialNet = SequentialNet(*parts)
+        else:
+            network = _network(state)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error
+    _check_fit(path, network, defaults)
+    return network
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """Read the state dict of a network of this package.
+
+    Args:
+        path: ``model.pt``.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is damaged, of another program, or holds values that are not finite.
+
+    >>> read_state("missing.pt")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no trained network missing.pt: train first (monai-denoiseg train ...) or pass --model_file
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no trained network {path}: train first (monai-denoiseg train ...) or pass --model_file")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # depending on the first bytes anything from KeyError to OSError
         raise ValueError(f"{path} is no PyTorch file or is damaged; give the trainer's model.pt") from error
-    if isinstance(state, Mapping) and is_sequential(state):
-        return SequentialNet(_network(_part(state, "denoiser.")), _network(_part(state, "segmenter.")))
-    if not isinstance(state, Mapping) or "architecture" not in state:
-        raise ValueError(f"{path} holds no DenoiSegNet state dict (key 'architecture' missing); give the trainer's model.pt")
-    return _network(state)
+    ours = isinstance(state, Mapping) and ({"description", "architecture"} & state.keys() or is_sequential(state))
+    if not ours or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} holds no DenoiSegNet state dict (key 'description' missing); give the trainer's model.pt")
+    broken = [key for key, value in state.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise ValueError(
+            f"{path} holds NaN or infinite values ({broken[0]}{more}), so it predicts nothing: take another file, or train again "
+            "with a lower learning_rate"
+        )
+    return dict(state)
 
 
-def _network(state: Mapping[str, Tensor]) -> DenoiSegNet:
-    plan = describe_architecture(state["architecture"])
-    names = decode_names(state["class_names"]) if "class_names" in state else []
-    rays = state["rays"] if plan.pop("n_rays") else None
-    mode = "image" if bool(state["image_mode"]) else "dataset"
-    turns = bool(state.get("quarter_turns", True))
-    return DenoiSegNet(**plan, normalisation=mode, classes=names, rays=rays, quarter_turns=turns)
+def _network(state: Mapping[str, Tensor], prefix: str = "") -> DenoiSegNet:
+    fields = describe_state(state, prefix)
+    if fields is None:
+        raise ValueError(f"key '{prefix}description' is missing; give the trainer's model.pt")
+    plan = {key: value for key, value in fields["architecture"].items() if key in PLAN}
+    return DenoiSegNet(**plan, head=head_from_state(fields["head"]))
 
 
-def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+def _check_fit(path: str | Path, network: DenoiSegNet | SequentialNet, wanted: Mapping[str, Any]) -> None:
+    dims, channels = wanted.get("spatial_dims", network.spatial_dims), wanted.get("in_channels", 1)
+    if dims != network.spatial_dims:
+        raise ValueError(
+            f"{path} is a network for images of {network.spatial_dims} axes, but `spatial_dims` is {dims}: use the bundle "
+            f"denoiseg_{network.spatial_dims}d"
+        )
+    if channels not in (1, network.in_channels):
+        raise ValueError(
+            f"{path} is a network for images of {network.in_channels} channel(s), but `in_channels` is {channels}: leave it out"
+        )
 
 
 def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
@@ -76,17 +126,15 @@ def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
     >>> from monai_denoiseg.networks import DenoiSegNet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     torch.save(DenoiSegNet(2, depth=1, features=8).state_dict(), f"{folder}/model.pt")
-    ...     load_weights(DenoiSegNet(2, depth=1, features=4), f"{folder}/model.pt")
+    ...     load_weights(DenoiSegNet(2, depth=1, features=4), f"{folder}/model.pt")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: the file holds another network: features=8 (network has 4); build the network with the file's values
+    ValueError: .../model.pt: the file holds another network: features=8 (network has 4); build the network with the file's values
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"no trained network {path}: train first (python -m monai.bundle run --config_file BUNDLE/configs/train.json ...) "
-            "or pass --model_file"
-        )
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        network.load_state_dict(read_state(path))
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     return network
 
 
@@ -106,41 +154,5 @@ def load_network(path: str | Path) -> DenoiSegNet | SequentialNet:
     ...     load_network(f"{folder}/model.pt").n_classes
     3
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no trained network {path}")
+    read_state(path)
     return cast("DenoiSegNet | SequentialNet", load_weights(network_for_file(path), path).eval())
-
-
-METRICS = ("ap", "seg")
-
-
-def decision_threshold(network: Any, threshold: float | None = None, metric: str = "ap") -> float:
-    """The foreground threshold to use: the user's, or the one found in training.
-
-    Args:
-        network: a :class:`~monai_denoiseg.networks.DenoiSegNet` with its weights.
-        threshold: the user's, or None.
-        metric: ``"ap"`` or ``"seg"``: which of the stored ones.
-
-    >>> from monai_denoiseg.networks import DenoiSegNet
-    >>> decision_threshold(DenoiSegNet(2, depth=1, features=4)), decision_threshold(None, 0.3)
-    (0.5, 0.3)
-    """
-    check_option("threshold_for", metric, METRICS)
-    return round(float(network.threshold[METRICS.index(metric)]), 4) if threshold is None else float(threshold)
-
-
-def decision_overlap(network: Any, overlap: float | None = None, metric: str = "ap") -> float:
-    """The overlap above which StarDist's non-maximum suppression drops an object: the user's, or the one found in training.
-
-    Args:
-        network: a :class:`~monai_denoiseg.networks.DenoiSegNet` with its weights.
-        overlap: the user's, or None.
-        metric: ``"ap"`` or ``"seg"``: which of the stored ones.
-
-    >>> from monai_denoiseg.networks import DenoiSegNet
-    >>> decision_overlap(DenoiSegNet(2, depth=1, features=4)), decision_overlap(None, 0.3)
-    (0.4, 0.3)
-    """
-    check_option("threshold_for", metric, METRICS)
-    return round(float(network.overlap[METRICS.index(metric)]), 4) if overlap is None else float(overlap)

@@ -3,11 +3,13 @@
 # No "from __future__ import annotations": TorchScript reads the class annotations as types.
 
 import math
+from collections.abc import Mapping
 from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
 
+from monai_denoiseg.heads import Head
 from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
 
 
@@ -34,10 +36,11 @@ class SequentialNet(nn.Module):
     torch.Size([1, 4, 9, 12])
     """
 
-    __jit_unused_properties__ = ("threshold", "overlap", "rays", "class_weights", "quarter_turns", "blind")
+    __jit_unused_properties__ = (
+        *("threshold", "overlap", "rays", "class_weights", "quarter_turns", "blind", "head", "training_info"),
+    )
 
     classes: list[str]
-    head: str
     denoises: bool
     multiple: list[int]
     receptive_radius: list[int]
@@ -52,13 +55,37 @@ class SequentialNet(nn.Module):
                 raise ValueError(f"`denoiser` has {name} {theirs}, `segmenter` {ours}: they must take the same images")
         self.denoiser, self.segmenter = denoiser.requires_grad_(False).eval(), segmenter
         self.spatial_dims, self.in_channels = segmenter.spatial_dims, segmenter.in_channels
-        self.n_classes, self.classes, self.head, self.denoises = segmenter.n_classes, segmenter.classes, segmenter.head, True
+        self.n_classes, self.classes, self.denoises = segmenter.n_classes, segmenter.classes, True
         self.multiple = [math.lcm(*pair) for pair in zip(denoiser.multiple, segmenter.multiple, strict=True)]
         reach = [sum(pair) for pair in zip(denoiser.receptive_radius, segmenter.receptive_radius, strict=True)]
         self.receptive_radius = [-(-r // m) * m for r, m in zip(reach, self.multiple, strict=True)]
         self.register_buffer("image_mode", denoiser.image_mode.clone())
 
     image_mode: Tensor
+
+    @property
+    def head(self) -> Head:
+        """What the segmenter predicts, see :class:`DenoiSegNet`."""
+        return self.segmenter.head
+
+    @property
+    def training_info(self) -> dict[str, Any]:
+        """What the file tells of the segmenter's training, see :class:`DenoiSegNet`."""
+        return self.segmenter.training_info
+
+    @training_info.setter
+    def training_info(self, info: Mapping[str, Any]) -> None:
+        self.segmenter.training_info = info  # type: ignore[assignment]
+
+    @torch.jit.unused
+    def set_rule(self, rule: Any) -> None:
+        """See :meth:`DenoiSegNet.set_rule`."""
+        self.segmenter.set_rule(rule)
+
+    @torch.jit.unused
+    def labels(self, prediction: Any, threshold: float | None = None, spacing: Any = None) -> Any:
+        """See :meth:`DenoiSegNet.labels`."""
+        return self.segmenter.labels(prediction, threshold, spacing)
 
     @property
     def threshold(self) -> Tensor:
@@ -139,4 +166,4 @@ def is_sequential(state: Any) -> bool:
     >>> is_sequential(DenoiSegNet(2, depth=1, features=4).state_dict())
     False
     """
-    return "denoiser.architecture" in state
+    return "denoiser.description" in state or "denoiser.architecture" in state

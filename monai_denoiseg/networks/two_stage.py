@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
 from monai_denoiseg.networks.from_file import load_network
 from monai_denoiseg.networks.sequential import SequentialNet
+from monai_denoiseg.processes import unwrap
 
 
 def start_network(network: DenoiSegNet, denoiser: str | Path | None, use: Sequence[str] = ("weights",)) -> DenoiSegNet:
@@ -58,7 +59,7 @@ def joined_network(network: nn.Module, denoiser: str | Path | None, use: Sequenc
     """
     if denoiser is None or "input" not in use:
         return network
-    own = cast(DenoiSegNet, getattr(network, "module", network))
+    own = cast(DenoiSegNet, unwrap(network))
     return SequentialNet(load_denoiser(denoiser), own).to(next(own.parameters()).device)
 
 

@@ -10,7 +10,7 @@ from monai_denoiseg.report.classes import class_colour, section
 from monai_denoiseg.report.run_folder import RunFolder, class_names, column
 from monai_denoiseg.report.task import Task, task_of
 
-TRAINING, VALIDATION, SEG_COLOUR = "#4f5bd5", "#0d8f7b", "#d9822b"
+TRAINING, VALIDATION, SEG_COLOUR, MEAN_COLOUR = "#4f5bd5", "#0d8f7b", "#d9822b", "#16202e"
 
 
 def curves(run: RunFolder) -> str:
@@ -45,9 +45,8 @@ def curves(run: RunFolder) -> str:
         return ""
     lead = "Lower is better."
     if task.segments or scored:
-        scores, best = ("Dice", "mean Dice") if class_names(run) else ("AP and SEG", "AP")
-        scores, best = (scores, best) if task.segments else ("PSNR", "PSNR")
-        lead = f"Lower is better for the losses, higher for {scores}. The ring marks the best {best}."
+        chart = task.head.chart()
+        lead = f"Lower is better for the losses, higher for {chart.scores}. The ring marks the best {chart.best}."
     return section("How the training went", lead, f'<div class="charts">{"".join(made)}{scored}</div>')
 
 
@@ -56,19 +55,17 @@ def _error(task: Task) -> str:
 
 
 def _score_chart(run: RunFolder, epoch: Any) -> str:
-    if not task_of(run).segments:
-        psnr = Line("PSNR", epoch, column(run.validation, "psnr"), VALIDATION, mark_best=True)
-        return _chart("Agreement with the clean validation images", "PSNR in dB", psnr)
-    if not (names := class_names(run)):
-        ap = Line("AP", epoch, column(run.validation, "ap"), VALIDATION, mark_best=True)
-        seg = Line("SEG", epoch, column(run.validation, "seg"), SEG_COLOUR)
-        return _chart("Objects found in the validation images", "score", ap, seg)
+    chart, names = task_of(run).head.chart(), class_names(run)
     lines = [
-        Line(name, epoch, column(run.validation, f"dice_{name}"), class_colour(number, len(names)))
-        for number, name in enumerate(names[1:], 1)
+        Line(name, epoch, column(run.validation, key), _colour(key, name, names), mark_best=first)
+        for (name, key), first in zip(chart.lines, [True, *[False] * len(chart.lines)], strict=False)
     ]
-    mean = Line("mean", epoch, column(run.validation, "dice"), "#16202e", mark_best=True)
-    return _chart("Dice in the validation images", "Dice", mean, *lines)
+    return _chart(chart.title, chart.label, *lines)
+
+
+def _colour(key: str, name: str, names: list[str]) -> str:
+    known = {"psnr": VALIDATION, "ap": VALIDATION, "seg": SEG_COLOUR, "dice": MEAN_COLOUR}
+    return known.get(key) or class_colour(names.index(name) if name in names else 0, max(len(names), 2))
 
 
 def _chart(title: str, y_label: str, *lines: Line) -> str:

@@ -14,7 +14,7 @@ from monai_denoiseg.report.run_folder import Example, RunFolder, number
 from monai_denoiseg.report.task import Task, task_of
 from monai_denoiseg.transforms.blindspot import covered_axes
 
-REMEDY = "structN2V can (overlay <code>configs/structn2v.json</code>)"
+REMEDY = "structN2V can (overlay <code>configs/train/structn2v.json</code>)"
 
 
 def residual_check(run: RunFolder) -> str:

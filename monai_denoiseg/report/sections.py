@@ -34,10 +34,9 @@ def introduction(run: RunFolder) -> str:
     task = task_of(run)
     annotated = f", {labelled} of them annotated" if task.segments else ""
     from_what = f" from <b>{total} images{annotated}</b>" if total else ""
-    names = class_names(run)
     text = learned(run, from_what)
     if _count(data, "validation"):
-        chosen = "the best network" if names or not task.segments else "the best network and its threshold"
+        chosen = "the best network and its threshold" if "threshold" in task.head.columns else "the best network"
         text += f" {_count(data, 'validation')} of the images were kept apart to choose {chosen}."
     if count := _count(run.metrics, "n_images"):
         text += f" The figures below were measured on {_plural(count, 'image')}."

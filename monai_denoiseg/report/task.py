@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any, NamedTuple
 
+from monai_denoiseg.heads import BorderHead, Head, described_head
 from monai_denoiseg.report.run_folder import RunFolder, class_names
 
 
@@ -12,16 +13,21 @@ class Task(NamedTuple):
     """What a run does.
 
     Args:
-        segments: finds objects or classes.
+        head: what is predicted besides the denoised image.
         denoises: gives a denoised image.
         target: folder of the images that denoising learned from; empty for blind spots.
         struct_mask: mask of structN2V; None for none.
     """
 
-    segments: bool = True
+    head: Head = BorderHead()
     denoises: bool = True
     target: str = ""
     struct_mask: Any = None
+
+    @property
+    def segments(self) -> bool:
+        """Whether objects or classes are found."""
+        return self.head.segments
 
 
 def task_of(run: RunFolder) -> Task:
@@ -36,9 +42,9 @@ def task_of(run: RunFolder) -> Task:
     """
     settings = run.about.get("settings")
     known = settings if isinstance(settings, dict) else {}
-    head = run.metrics.get("head") or known.get("head") or "classes"
+    head = described_head(run.metrics.get("head") or known.get("head"), class_names(run))
     denoises = run.metrics.get("denoises", known.get("denoises", True)) is not False
-    return Task(head != "none", denoises, str(known.get("target") or ""), known.get("struct_mask"))
+    return Task(head, denoises, str(known.get("target") or ""), known.get("struct_mask"))
 
 
 def title(run: RunFolder) -> str:
@@ -66,9 +72,8 @@ def learned(run: RunFolder, from_what: str) -> str:
     >>> learned(RunFolder(Path("run"), metrics={"denoises": False}), " from 3 images")
     'One neural network learned from 3 images to find the objects in an image.'
     """
-    task, names = task_of(run), class_names(run)
-    it = "it" if task.denoises else "an image"
-    goal = f"to tell apart what is in {it} ({escape(', '.join(names[1:]))})" if names else f"to find the objects in {it}"
+    task = task_of(run)
+    goal = escape(task.head.goal("it" if task.denoises else "an image"))
     if not task.denoises:
         return f"One neural network learned{from_what} {goal}."
     how = "Denoising needed no clean images, since each pixel is predicted from its neighbours alone (Noise2Void)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import tifffile
 import torch
 
 from monai_denoiseg.bundle import count_data, training_data, typical_spacing
+from monai_denoiseg.bundle.datalists import split_names
 from monai_denoiseg.data import write_simulated
 
 
@@ -115,3 +117,54 @@ def test_target_images_come_from_their_folder(tmp_path: Path) -> None:
         training_data(data, tmp_path, target="clean")
     with pytest.raises(FileNotFoundError, match="second does not exist"):
         training_data(data, tmp_path, target="second")
+
+
+def _folder(folder: Path, labelled: int, n: int = 12) -> Path:
+    return write_simulated(folder, n_images=n, n_labelled=labelled, shape=(32, 32))
+
+
+@pytest.mark.parametrize("n_labels", [None, 2])
+def test_one_more_annotation_moves_nothing_across_the_split(tmp_path: Path, n_labels: int | None) -> None:
+    data = _folder(tmp_path / "data", 6)
+    options = {"validation_fraction": 0.3, "n_labels": n_labels}
+    before = split_names(**training_data(data, tmp_path, **options))
+    shutil.copy(data / "labels" / sorted(path.name for path in (data / "labels").iterdir())[0], data / "labels" / "extra.tif")
+    unlabelled = sorted(path for path in (data / "images").iterdir() if not (data / "labels" / path.name).exists())
+    (data / "labels" / "extra.tif").rename(data / "labels" / unlabelled[0].name)
+    anew = split_names(**training_data(data, tmp_path, **options))
+    assert anew["validation"] != before["validation"], "without the earlier split it is drawn anew"
+    after = split_names(**training_data(data, tmp_path, **options, previous=before))
+    assert (after["training"], after["validation"]) == (before["training"], before["validation"])
+    kept = set(before["labelled"]) if n_labels else set(before["labelled"]) | {f"images/{unlabelled[0].name}"}
+    assert set(after["labelled"]) == kept & set(after["training"])
+
+
+def test_new_images_are_trained_on_and_the_folder_may_move(tmp_path: Path) -> None:
+    data = _folder(tmp_path / "data", 6)
+    before = split_names(**training_data(data, tmp_path))
+    moved = data.rename(tmp_path / "moved")
+    shutil.copy(next((moved / "images").iterdir()), moved / "images" / "zz_new.tif")
+    after = split_names(**training_data(moved, tmp_path, previous=before))
+    assert after["training"] == [*before["training"], "images/zz_new.tif"]
+    assert after["validation"] == before["validation"]
+
+
+def test_an_image_of_the_run_that_is_gone_is_named(tmp_path: Path) -> None:
+    data = _folder(tmp_path / "data", 6)
+    before = split_names(**training_data(data, tmp_path))
+    gone = tmp_path / "data" / before["training"][0]
+    for part in ("images", "labels", "clean"):
+        (tmp_path / "data" / part / gone.name).unlink(missing_ok=True)
+    with pytest.raises(
+        FileNotFoundError, match=rf"1 images that the run .* not in `dataset_dir` any more \(images/{gone.name}\)"
+    ):
+        training_data(data, tmp_path, previous=before)
+
+
+def test_validation_images_of_their_own_folder_keep_their_names(tmp_path: Path) -> None:
+    data, other = _folder(tmp_path / "data", 6), _folder(tmp_path / "other", 2, n=3)
+    parts = training_data(data, tmp_path, validation_dir=other)
+    before = split_names(**parts, validation_dir=other)
+    assert all(name.startswith("validation_dir/images/") for name in before["validation"])
+    again = training_data(data, tmp_path, validation_dir=other, previous=before)
+    assert split_names(**again, validation_dir=other) == before

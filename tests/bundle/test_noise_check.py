@@ -58,7 +58,7 @@ def test_one_warning_names_figures_overlay_and_mask(
     assert all(f"{axis} 0." in text for axis in axes)
     assert "measured on 3 images" in text
     assert "plain Noise2Void would keep it" in text
-    assert "configs/structn2v.json" in text
+    assert "configs/train/structn2v.json" in text
     assert f'--struct_mask "{str(mask).replace(" ", "")}"' in text
     assert " x ".join(f"5 along {axis}" for axis in axes) in text
     assert json.loads(json.dumps(found)) == found

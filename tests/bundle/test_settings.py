@@ -14,9 +14,9 @@ from monai.bundle import ConfigParser
 from monai_denoiseg.bundle import user_settings
 from monai_denoiseg.engines import BlindSpotBatch, DenoiSegEvaluator, DenoiSegInferer, calibrate, explain_errors
 from monai_denoiseg.handlers import ThresholdSearch, validation_score
+from monai_denoiseg.heads import label_rule
 from monai_denoiseg.networks import DenoiSegNet, decision_threshold, load_weights
 from monai_denoiseg.transforms import BlindSpot, ProbabilitiesToInstances
-from monai_denoiseg.transforms.labels import label_rule
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import torch
 from monai.data import MetaTensor
 
 from monai_denoiseg.bundle import first_stage, two_stages
-from monai_denoiseg.bundle.run import bundle_folder
 from monai_denoiseg.engines import DenoiseImaged
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.networks import DenoiSegNet, SequentialNet, joined_network, start_network
@@ -34,10 +33,9 @@ class Trainings:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[dict[str, Any], bool]] = []
         self.fail = False
-        monkeypatch.setattr(two_stages, "bundle_root", lambda: str(bundle_folder("denoiseg_2d")))
         monkeypatch.setattr(two_stages, "_run_training", self)
 
-    def __call__(self, configs: Path, overlay: str, folder: Path, wanted: dict[str, Any], resume: bool) -> None:
+    def __call__(self, files: Any, folder: Path, wanted: dict[str, Any], resume: bool) -> None:
         self.calls.append((dict(wanted), resume))
         (folder / "last.pt").touch()
         if self.fail:

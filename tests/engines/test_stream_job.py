@@ -19,6 +19,7 @@ from stream_helpers import Killed, in_memory, level, network, picture, predictor
 
 from monai_denoiseg.engines import stream_job
 from monai_denoiseg.engines.journal import Journal
+from monai_denoiseg.files import result_set
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 

@@ -187,6 +187,8 @@ def test_options_are_checked(tmp_path: Path) -> None:
         run(tmp_path, [], reduction="median")
     with pytest.raises(ValueError, match="`head` must be one of 'classes', 'stardist', 'none', got 'star'"):
         run(tmp_path, [], head="star")
+    with pytest.raises(ValueError, match="reduction"):
+        run(tmp_path, [], reduction="median", classes=ORGANS)
 
 
 ORGANS = ["background", "liver", "left kidney", "spleen"]

@@ -15,7 +15,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.label import predict_file
 from monai_denoiseg.label.results import read_labels
 

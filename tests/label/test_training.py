@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
-from monai_denoiseg.bundle.run import bundle_folder
+from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.label.predict import model_file, predict_file
 from monai_denoiseg.label.results import read_stats
 from monai_denoiseg.label.study import split_study, study_items

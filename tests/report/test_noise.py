@@ -29,7 +29,7 @@ def stripes() -> np.ndarray:
 def test_correlated_residual_names_structn2v() -> None:
     html = residual_check(run_with(stripes()))
     assert "along X are correlated" in html
-    assert "structN2V can (overlay <code>configs/structn2v.json</code>)" in html
+    assert "structN2V can (overlay <code>configs/train/structn2v.json</code>)" in html
     assert "note warn" in html
 
 
@@ -56,7 +56,7 @@ def test_warning_before_training_is_repeated(run_dir: Path) -> None:
     for text in (
         "along X (lag-1 correlation Y: +0.01, X: +0.62;",
         "<code>struct_mask</code> [[1, 1, 1]]",
-        "configs/structn2v.json",
+        "configs/train/structn2v.json",
     ):
         assert text in html
     for path in (run_dir / "evaluation" / "arrays").iterdir():

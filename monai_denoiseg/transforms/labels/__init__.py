@@ -6,8 +6,6 @@ from monai_denoiseg.transforms.labels.classes import (
     ClassLabeld,
     ProbabilitiesToClasses,
     ProbabilitiesToLabelsd,
-    label_rule,
-    target_label,
 )
 from monai_denoiseg.transforms.labels.partial import FlagPartialLabel, FlagPartialLabeld, KeepLabels, KeepSlices, KeepSlicesd
 from monai_denoiseg.transforms.labels.stars import StarLabel, StarLabeld, object_probability, star_distances
@@ -27,8 +25,6 @@ __all__ = [
     "StarLabel",
     "StarLabeld",
     "border_classes",
-    "label_rule",
     "object_probability",
     "star_distances",
-    "target_label",
 ]

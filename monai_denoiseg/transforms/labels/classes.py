@@ -1,4 +1,4 @@
-"""Semantic classes: the label map of class probabilities, the check of labels, and the choice between classes and instances."""
+"""Semantic classes: the label map of class probabilities, and the check of labels."""
 
 from __future__ import annotations
 
@@ -13,18 +13,14 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
-from monai_denoiseg.transforms.instances.from_probabilities import ProbabilitiesToInstances
-from monai_denoiseg.transforms.instances.from_stars import StarsToInstances
-from monai_denoiseg.transforms.labels.border import BorderLabeld
-from monai_denoiseg.transforms.labels.stars import StarLabeld
 
-__all__ = ["ClassLabel", "ClassLabeld", "ProbabilitiesToClasses", "ProbabilitiesToLabelsd", "label_rule", "target_label"]
+__all__ = ["ClassLabel", "ClassLabeld", "ProbabilitiesToClasses", "ProbabilitiesToLabelsd"]
 
 LabelRule = Callable[..., NdarrayOrTensor]
 
 
 class ProbabilitiesToClasses(Transform):
-    """Give every voxel its most probable class; of equals the first.
+    """Give every voxel its most probable class; ties go to the lowest class.
 
     Called as :class:`ProbabilitiesToInstances` is, so that either can stand wherever labels are made.
 
@@ -63,7 +59,7 @@ class ProbabilitiesToClasses(Transform):
         scores = torch.as_tensor(probabilities[: self.n_classes]).as_subclass(torch.Tensor).detach()
         if bool(scores.isnan().any()):
             raise ValueError("`probabilities` holds NaN, so no class is the most probable one; look for NaN in the image")
-        # numpy takes the first of equals; torch does not say which.
+        # In a tie numpy takes the first; torch does not say which.
         classes = scores.float().cpu().numpy().argmax(0)[None]
         return convert_to_dst_type(classes, probabilities, dtype=np.int32)[0]
 
@@ -73,11 +69,11 @@ class ProbabilitiesToLabelsd(MapTransform):
 
     Args:
         keys: keys of the class probabilities.
-        labels: callable ``(probabilities, threshold=None, spacing=None)``, see :func:`label_rule`.
+        labels: callable ``(probabilities, threshold=None, spacing=None)``, see :func:`~monai_denoiseg.heads.label_rule`.
         spacing_key: key of the voxel size; an item may lack it.
         allow_missing_keys: leave out keys an item has not.
 
-    >>> ProbabilitiesToLabelsd("pred", label_rule(["background", "liver"]))({"pred": np.array([[[0.2]], [[0.8]]])})["pred"]
+    >>> ProbabilitiesToLabelsd("pred", ProbabilitiesToClasses(2))({"pred": np.array([[[0.2]], [[0.8]]])})["pred"]
     array([[[1]]], dtype=int32)
     """
 
@@ -164,69 +160,3 @@ class ClassLabeld(MapTransform):
         for key in self.key_iterator(item):
             item[key] = self.check(item[key])
         return item
-
-
-def label_rule(
-    classes: Sequence[str] | None = None, *, rays: Any = None, overlap: float = 0.4, **instance_options: Any
-) -> LabelRule:
-    """Choose how a prediction becomes labels.
-
-    Args:
-        classes: names of semantic classes, background first; None (or empty) for instances.
-        rays: directions of a StarDist head (``network.rays``); None or empty for another head.
-        overlap: of StarDist's non-maximum suppression.
-        instance_options: arguments of :class:`ProbabilitiesToInstances`. With semantic classes they are checked, but have no
-            effect: there are no objects to grow, to separate or to drop. With rays ``threshold`` and ``min_size`` have one.
-
-    Returns:
-        :class:`ProbabilitiesToClasses`, :class:`ProbabilitiesToInstances` or :class:`StarsToInstances`, all called
-        ``(probabilities, threshold=None, spacing=None)``.
-
-    Raises:
-        ValueError: from the transforms, for options out of range.
-
-    >>> type(label_rule(["background", "liver"], min_size=15)).__name__, type(label_rule(None, min_size=15)).__name__
-    ('ProbabilitiesToClasses', 'ProbabilitiesToInstances')
-    """
-    instances = ProbabilitiesToInstances(**instance_options)
-    if rays is not None and len(rays):
-        return StarsToInstances(
-            np.asarray(rays),
-            threshold=instances.threshold,
-            overlap=overlap,
-            min_size=instances.options["min_size"],
-        )
-    return ProbabilitiesToClasses(len(classes)) if classes else instances
-
-
-def target_label(
-    classes: Sequence[str] | None = None,
-    keys: KeysCollection = "label",
-    allow_missing_keys: bool = True,
-    *,
-    rays: Any = None,
-    **border_options: Any,
-) -> MapTransform:
-    """Choose how labels from files become the classes the network is trained on.
-
-    Args:
-        classes: names of semantic classes, background first; None (or empty) for instances.
-        keys: keys of the labels.
-        allow_missing_keys: leave an item without the key, one that is not labelled, as it is.
-        rays: directions of a StarDist head; None or empty for another head.
-        border_options: further arguments of :class:`BorderLabeld` (``width``, ``units``, ...). With semantic classes and rays
-            they are checked, but have no effect: no border is drawn.
-
-    Returns:
-        :class:`ClassLabeld`, :class:`StarLabeld` or :class:`BorderLabeld`.
-
-    Raises:
-        ValueError: from the transforms, for options out of range.
-
-    >>> type(target_label(["background", "liver"])).__name__, type(target_label(width=2)).__name__
-    ('ClassLabeld', 'BorderLabeld')
-    """
-    border = BorderLabeld(keys, allow_missing_keys=allow_missing_keys, **border_options)
-    if rays is not None and len(rays):
-        return StarLabeld(keys, np.asarray(rays), allow_missing_keys=allow_missing_keys)
-    return ClassLabeld(keys, classes, allow_missing_keys) if classes else border

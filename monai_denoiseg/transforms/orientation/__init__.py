@@ -9,7 +9,7 @@ from monai_denoiseg.transforms.orientation.orient import (
     same_spacing,
 )
 from monai_denoiseg.transforms.orientation.rays import ray_faces, ray_permutation, star_rays
-from monai_denoiseg.transforms.orientation.stars import RandOrientStarsd, random_orientation
+from monai_denoiseg.transforms.orientation.stars import RandOrientStarsd
 
 __all__ = [
     "RandOrient",
@@ -18,7 +18,6 @@ __all__ = [
     "n_orientations",
     "orient",
     "orient_inverse",
-    "random_orientation",
     "ray_faces",
     "ray_permutation",
     "same_spacing",

@@ -1,0 +1,106 @@
+"""What a model file tells of its training: settings, versions, and which images it has seen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from monai_denoiseg.bundle.datalists import count_data, typical_spacing
+from monai_denoiseg.data.digest import content_digest
+from monai_denoiseg.handlers import versions
+from monai_denoiseg.processes import unwrap
+
+logger = logging.getLogger(__name__)
+
+Item = Mapping[str, Any]
+
+MOST_IMAGES = 3000
+"""Images whose digests are kept: those of more would make the file of a small network mostly digests."""
+_LOOKED_AT = 50
+
+
+def describe_training(
+    network: nn.Module, settings: Mapping[str, Any], training: Sequence[Item], validation: Sequence[Item], dataset: Any
+) -> dict[str, Any]:
+    """Write into a network what its file will tell of its training.
+
+    Args:
+        network: the network that is saved (a distributed wrapper is taken off).
+        settings: plain settings of the run.
+        training: data list, by file.
+        validation: data list, by file.
+        dataset: the loaded training images, for voxel size and intensities.
+
+    Returns:
+        ``versions``, ``settings``, ``spacing`` (the median voxel size; None if no file tells), ``intensity`` (see
+        :func:`intensity_range`) and ``data`` (see :func:`fingerprint`).
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> items = [{"image": torch.rand(1, 8, 8), "spacing": torch.full((2,), torch.nan)}]
+    >>> network = DenoiSegNet(2, depth=1, features=4)
+    >>> found = describe_training(network, {"alpha": 0.5}, [], [], items)
+    >>> found["settings"], network.training_info["data"]["train"]
+    ({'alpha': 0.5}, 0)
+    """
+    found = {
+        "versions": versions(),
+        "settings": dict(settings),
+        "spacing": typical_spacing(dataset, settings.get("spacing")),
+        "intensity": intensity_range(dataset),
+        "data": fingerprint(training, validation),
+    }
+    unwrap(network).training_info = found
+    return found
+
+
+def fingerprint(training: Sequence[Item], validation: Sequence[Item]) -> dict[str, Any]:
+    """Say on which images a network was trained, and which chose its checkpoint and threshold.
+
+    Args:
+        training: data list, by file.
+        validation: data list, by file.
+
+    Returns:
+        The counts of :func:`~monai_denoiseg.bundle.count_data`, and digests of the image files by role: ``trained`` (labelled
+        training images) and ``validated``.
+
+    >>> fingerprint([{"image": "a.tif"}], [])
+    {'train': 1, 'train_labelled': 0, 'validation': 0, 'validation_labelled': 0, 'trained': [], 'validated': []}
+    """
+    roles = {"trained": [item for item in training if "label" in item], "validated": list(validation)}
+    digests = {role: sorted({content_digest(item["image"]) for item in items}) for role, items in roles.items()}
+    kept = {role: names[:MOST_IMAGES] for role, names in digests.items()}
+    if kept != digests:
+        logger.warning("the model file keeps the digests of %d images a role; there are more", MOST_IMAGES)
+    return count_data(training, validation) | kept
+
+
+def intensity_range(dataset: Any, key: str = "image") -> dict[str, list[float]]:
+    """Measure the intensities of a data set, to tell an image that is far from them.
+
+    Args:
+        dataset: items with an image ``(C, [D,] H, W)``; up to 50, spread over the data set, are looked at.
+        key: of the image.
+
+    Returns:
+        For each channel ``low`` and ``high`` (the 0.1 and 99.9 percentiles, medians over the images), ``minimum`` and
+        ``maximum``; nothing without images.
+
+    >>> intensity_range([{"image": torch.arange(1001.0).reshape(1, 1, 1001)}])
+    {'low': [1.0], 'high': [999.0], 'minimum': [0.0], 'maximum': [1000.0]}
+    """
+    rows = []
+    for index in sorted({round(i) for i in np.linspace(0, len(dataset) - 1, min(_LOOKED_AT, len(dataset)))}):
+        values = np.asarray(torch.as_tensor(dataset[index][key]).float().flatten(1).cpu())
+        rows.append(np.concatenate([np.percentile(values, [0.1, 99.9], axis=1), [values.min(1), values.max(1)]]))
+    if not rows:
+        return {}
+    table = np.stack(rows)  # (images, 4, channels)
+    figures = (np.median(table[:, 0], 0), np.median(table[:, 1], 0), table[:, 2].min(0), table[:, 3].max(0))
+    names = ("low", "high", "minimum", "maximum")
+    return {name: [float(f"{v:.6g}") for v in row] for name, row in zip(names, figures, strict=True)}

@@ -1,0 +1,129 @@
+"""Settings that must fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from monai_denoiseg.bundle.settings.setting import EVALUATE, INFER, SINGLE, TRAIN
+
+Values = Mapping[str, Any]
+
+
+def check_together(values: Values, running: str) -> None:
+    """Check settings that are right alone but not together.
+
+    Args:
+        values: the plain settings, each checked.
+        running: the configuration.
+
+    Raises:
+        ValueError: naming the keys, their values and the way out.
+
+    >>> check_together({"alpha": 1, "denoises": False}, "train")
+    Traceback (most recent call last):
+        ...
+    ValueError: `alpha` is 1 (denoising alone), but `denoises` is false: nothing would be learnt; lower `alpha`
+    """
+    for rule in _RULES[running]:
+        rule(values)
+
+
+def _something_is_learnt(values: Values) -> None:
+    alpha, head, denoises = values.get("alpha"), values.get("head"), values.get("denoises")
+    if alpha == 1 and denoises is False:
+        raise ValueError("`alpha` is 1 (denoising alone), but `denoises` is false: nothing would be learnt; lower `alpha`")
+    if alpha == 0 and head == "none":
+        raise ValueError("`alpha` is 0 (segmentation alone), but `head` is 'none': nothing would be learnt; raise `alpha`")
+    if head == "none" and denoises is False:
+        raise ValueError("`head` is 'none' and `denoises` is false: the network would predict nothing; change one of them")
+
+
+def _classes_fit(values: Values) -> None:
+    classes, head, weights = values.get("classes"), values.get("head"), values.get("class_weights")
+    if classes and head == "stardist":
+        raise ValueError(f"`head` 'stardist' finds objects, not the `classes` {', '.join(classes)}: leave one of them out")
+    if weights is None or head != "classes":
+        return
+    names = classes or ("background", "foreground", "border")
+    if len(weights) != len(names):
+        raise ValueError(
+            f"`class_weights` has {len(weights)} entries, but the classes are {', '.join(names)}: give one weight a class, "
+            "or null"
+        )
+    if not any(weights):
+        raise ValueError(f"`class_weights` must not all be 0, got {weights}")
+
+
+def _rays_fit(values: Values) -> None:
+    if values.get("spatial_dims") == 3 and values.get("n_rays") is not None and values["n_rays"] < 6:
+        raise ValueError(f"`n_rays` must be an integer >= 6 in 3D, got {values['n_rays']}")
+
+
+def _levels_fit(values: Values) -> None:
+    depth = values.get("depth")
+    for key, more in (("strides", 0), ("kernel_size", 1)):
+        given = values.get(key)
+        if depth is not None and isinstance(given, list) and isinstance(given[0], list) and len(given) != depth + more:
+            levels = f"{depth} levels" + (" and the bottleneck" if more else "")
+            raise ValueError(
+                f"`{key}` lists {len(given)} levels, but with `depth` {depth} there are {levels}: give one entry each"
+            )
+
+
+def _stages_fit(values: Values) -> None:
+    if values.get("first_stage"):
+        if values.get("first_stage_use") == []:
+            raise ValueError("`first_stage_use` is empty: give 'input' (Sequential), 'weights' (Finetune), or both")
+        return
+    for key in ("first_stage_use", "first_stage_file", "first_stage_epochs"):
+        if "first_stage" in values and values.get(key):
+            raise ValueError(
+                f"`{key}` is {values[key]!r}, but there is no `first_stage`: choose a method of two stages, "
+                "such as --method sequential"
+            )
+
+
+def _whole_in_voxels(values: Values) -> None:
+    if values.get("units") != "voxel":
+        return
+    for key, least in (("min_size", 0), ("border_width", 1)):
+        value = values.get(key)
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise ValueError(
+                f"`{key}` must be an integer >= {least}, got {value!r}; with --units physical it may be any number in "
+                "the unit of the voxel size"
+            )
+
+
+def _smoothness_fits(values: Values) -> None:
+    smoothness = values.get("smoothness")
+    if values.get("spatial_dims") == 3 and smoothness is not None and not isinstance(smoothness, int):
+        raise ValueError(f"`smoothness` must be an integer >= 0 in 3D, got {smoothness!r}")
+
+
+def _start_fits(values: Values) -> None:
+    start, boxes = values.get("start"), values.get("boxes")
+    if start == "boxes" and boxes is None and "boxes" in values:
+        raise ValueError("`start` is 'boxes', but `boxes` is null: give --boxes, a list of boxes for each region")
+    if boxes is not None and start not in (None, "boxes"):
+        raise ValueError(f"`boxes` is given, but `start` is {start!r}: pass --start boxes, or leave out `boxes`")
+
+
+def _expert_has_its_network(values: Values) -> None:
+    experts, model = values.get("experts"), values.get("model_file")
+    if experts is None or "model_file" not in values:
+        return
+    if model is None and "network" in experts:
+        raise ValueError("the expert 'network' needs `model_file`, the model.pt of a trained denoiser")
+    if model is not None and "network" not in experts:
+        raise ValueError(f"`model_file` is used by the expert 'network' only; `experts` are {experts}")
+
+
+_PREDICTION: tuple[Callable[[Values], None], ...] = (_whole_in_voxels, _smoothness_fits)
+_RULES: dict[str, tuple[Callable[[Values], None], ...]] = {
+    TRAIN: (_something_is_learnt, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
+    INFER: _PREDICTION,
+    EVALUATE: _PREDICTION,
+    SINGLE: (_start_fits, _expert_has_its_network),
+}

@@ -1,0 +1,62 @@
+"""A resumed training keeps its settings and its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from monai_denoiseg.bundle.resume import MAY_DIFFER, previous_split, read_checkpoint, resumed_settings
+
+STORED = {"alpha": 0.9, "seed": 3, "max_epochs": 4, "num_workers": 0, "dataset_dir": "cells", "resume": False}
+DEFAULTS = {"alpha": 0.5, "seed": 0, "max_epochs": 40, "num_workers": 0, "dataset_dir": "simulated", "resume": True}
+
+
+def test_without_a_word_everything_is_as_it_was() -> None:
+    wanted = {"alpha": 0.9, "seed": 3, "max_epochs": 4, "dataset_dir": "cells"}
+    assert resumed_settings(STORED, DEFAULTS, {"resume"}) == wanted
+
+
+@pytest.mark.parametrize(("key", "value"), [("alpha", 0.5), ("seed", 7)])
+def test_another_meaning_is_refused(key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"`{key}` was {STORED[key]} in last\.pt and is {value} now: leave it out"):
+        resumed_settings(STORED, DEFAULTS | {key: value}, {key})
+
+
+def test_all_that_differ_are_named_at_once() -> None:
+    with pytest.raises(ValueError, match=r"`alpha` was 0\.9 .* and `seed` was 3 .*: leave them out"):
+        resumed_settings(STORED, DEFAULTS | {"alpha": 0.1, "seed": 9}, {"alpha", "seed"})
+
+
+def test_what_may_differ_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    found = resumed_settings(STORED, DEFAULTS | {"num_workers": 2, "max_epochs": 8}, {"num_workers", "max_epochs"})
+    assert "num_workers" not in found
+    assert "max_epochs" not in found
+    assert "resumed with `num_workers` 2 (was 0)" in caplog.text
+    assert "resumed with `max_epochs` 8 (was 4)" in caplog.text
+
+
+def test_the_same_value_given_again_is_fine() -> None:
+    assert "alpha" not in resumed_settings(STORED, DEFAULTS | {"alpha": 0.9}, {"alpha"})
+
+
+@pytest.mark.parametrize(
+    "key", ["learning_rate", "batch_size", "steps_per_epoch", "patch_size", "head", "validation_fraction", "n_labels"]
+)
+def test_what_shapes_the_result_may_not_differ(key: str) -> None:
+    assert key not in MAY_DIFFER
+
+
+def test_the_split_of_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state: dict[str, Any] = {name: {} for name in ("network", "optimizer", "rng")} | {"epoch": 1, "iteration": 9, "max_epochs": 4}
+    torch.save(state, tmp_path / "last.pt")
+    assert previous_split(tmp_path, True) is None
+    assert "the split is drawn anew" in caplog.text
+    split = {"training": ["images/a.tif"], "validation": [], "labelled": []}
+    torch.save(state | {"about": {"split": split, "settings": {"alpha": 0.1}}}, tmp_path / "last.pt")
+    assert previous_split(tmp_path, True) == split
+    assert previous_split(tmp_path, False) is None
+    assert read_checkpoint(tmp_path / "last.pt")["about"]["settings"] == {"alpha": 0.1}

@@ -17,9 +17,9 @@ import pytest
 import torch
 from stream_helpers import Killed, in_memory, level, network, picture, predictor, read, stop_after, write
 
-from monai_denoiseg.data import sinks
 from monai_denoiseg.engines import stream_job
 from monai_denoiseg.engines.journal import Journal
+from monai_denoiseg.files import result_set
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 
@@ -96,17 +96,19 @@ def test_splits_are_the_same_after_an_interruption(
 def test_killed_while_the_outputs_get_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.tif", picture((20, 18)), "YX")
     net = network(2)
-    replace, done = sinks._replace, []
+    put, done = result_set._put, []
 
     def once(part: Path, target: Path) -> None:
         if done:
             raise Killed
-        done.append(target)
-        replace(part, target)
+        put(part, target)
+        done.extend([target] if target.suffix == ".tif" else [])  # the record comes first
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(sinks, "_replace", once)
+        patch.setattr(result_set, "_put", once)
+        patch.setattr(result_set, "_take_back", lambda *_: None)  # a killed program takes nothing back
         predictor(net, tmp_path, 8)(path)
+    assert list((tmp_path / "out").glob(".*.tif.part"))
     before = read(done[0], 2)
     monkeypatch.setattr(net, "forward", None)  # nothing is to be computed any more
     written = predictor(net, tmp_path, 8)(path)
@@ -234,7 +236,7 @@ def test_full_disk_is_said_before_anything_is_computed(tmp_path: Path, monkeypat
     path = write(tmp_path / "a.tif", picture((20, 18)), "YX")
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(stream_job.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(OSError, match=r"a\.tif: results and intermediate data need up to .* GB in .*; make room"):
+    with pytest.raises(OSError, match=r"a\.tif: results and intermediate data need up to .* kB in .*; make room"):
         predictor(network(2), tmp_path, 8)(path)
     assert list((tmp_path / "out").iterdir()) == []
 

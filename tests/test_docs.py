@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="runs in a checkout of
 
 PAGES = (
     *("data", "training", "inference", "schemes", "baselines", "compare", "volumes", "large", "python", "methods"),
-    *("performance", "self2seg", "label", "recipe"),
+    *("performance", "self2seg", "label", "recipe", "settings"),
 )
 
 

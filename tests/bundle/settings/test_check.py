@@ -95,7 +95,11 @@ BY_HAND: list[tuple[str, dict[str, Any], list[str]]] = [
     ("train", {"n_rays": "abc"}, ["`n_rays`", "'abc'"]),
     ("infer", {"nms_overlap": math.nan}, ["`nms_overlap` must be in [0, 1], or null, got nan"]),
     ("train", {"first_stage_file": "nope.pt"}, ["`first_stage_file` is 'nope.pt', but there is no `first_stage`"]),
-    ("train", {"first_stage_file": "nope.pt", "first_stage": "noise2void", "first_stage_use": ["input"]}, ["`first_stage_file`: nope.pt"]),
+    (
+        "train",
+        {"first_stage_file": "nope.pt", "first_stage": "noise2void", "first_stage_use": ["input"]},
+        ["`first_stage_file`: nope.pt"],
+    ),
     ("train", {"first_stage_use": ["abc"]}, ["`first_stage_use`", "'input', 'weights'", "['abc']"]),
     ("train", {"first_stage_use": ["input"]}, ["`first_stage_use`", "there is no `first_stage`"]),
     ("train", {"first_stage": "noise2void"}, ["`first_stage_use` is empty"]),

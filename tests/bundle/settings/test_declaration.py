@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from monai_denoiseg.bundle.folders import BUNDLES, bundle_folder
+from monai_denoiseg.bundle.folders import BUNDLES
 from monai_denoiseg.bundle.method_table import method_lines
-from monai_denoiseg.bundle.run import RUNS, config_files, methods, tasks
+from monai_denoiseg.bundle.run import config_files, methods, tasks
 from monai_denoiseg.bundle.settings import SETTINGS, check_settings, config_of, settings_of
 from monai_denoiseg.bundle.settings.declaration import GROUPS
 from monai_denoiseg.bundle.settings.literals import is_wiring

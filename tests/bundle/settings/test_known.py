@@ -12,7 +12,13 @@ from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 from monai_denoiseg.bundle.run import config_files, methods
 from monai_denoiseg.bundle.settings.known import check_known, references, running_config
 
-ALL = [("train", "denoiseg_2d"), ("train", "denoiseg_3d"), ("infer", "denoiseg_2d"), ("evaluate", "denoiseg_3d"), ("infer", "self2seg")]
+ALL = [
+    ("train", "denoiseg_2d"),
+    ("train", "denoiseg_3d"),
+    ("infer", "denoiseg_2d"),
+    ("evaluate", "denoiseg_3d"),
+    ("infer", "self2seg"),
+]
 
 
 def config(task: str, bundle: str = "denoiseg_2d", method: str | None = None) -> dict[str, Any]:

@@ -14,7 +14,25 @@ from monai.bundle import ConfigParser
 from monai_denoiseg.bundle.settings.literals import is_wiring, protect, unprotect
 from monai_denoiseg.bundle.settings.overrides import for_monai
 
-ODD = ("2024", "true", "[1]", "None", "1e5", "plate#1", "$HOME", "@x", "%x", "50%_FBS", "exp@37C", "a b", "it's", 'a"b', "a\\b", "µm", "::")
+ODD = (
+    "2024",
+    "true",
+    "[1]",
+    "None",
+    "1e5",
+    "plate#1",
+    "$HOME",
+    "@x",
+    "%x",
+    "50%_FBS",
+    "exp@37C",
+    "a b",
+    "it's",
+    'a"b',
+    "a\\b",
+    "µm",
+    "::",
+)
 TEXT = st.text(min_size=1, max_size=30) | st.text("#$@%:'\"\\ax{}[]\n", min_size=1, max_size=12)
 
 
@@ -55,7 +73,7 @@ def test_other_settings_keep_what_monai_means() -> None:
 
 
 def test_options_of_monais_command_are_refused() -> None:
-    with pytest.raises(ValueError, match="`config_file` is an option of `python -m monai.bundle run`"):
+    with pytest.raises(ValueError, match=r"`config_file` is an option of `python -m monai\.bundle run`"):
         for_monai({"config_file": "train.json"})
 
 

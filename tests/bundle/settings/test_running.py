@@ -58,9 +58,7 @@ def test_only_from_a_configuration() -> None:
 @pytest.mark.parametrize(
     ("typed", "read_as"), [("2024", 2024), ("true", True), ("[1]", [1]), ("plate#1", "plate#1"), ("1e5", 1e5), ("None", None)]
 )
-def test_paths_typed_after_monais_command(
-    typed: str, read_as: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_typed_after_monais_command(typed: str, read_as: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """MONAI reads them as numbers, and leaves out ``None``."""
     monkeypatch.chdir(tmp_path)
     Path(typed).mkdir()

@@ -220,7 +220,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with _plain_errors(traceback):
             _run(arguments, rest)
-    except KeyboardInterrupt:  # how to go on is said where that is known
+    except KeyboardInterrupt as stop:
+        print(f"\nstopped. {stop}".strip(), file=sys.stderr)
         return 130
     except Exception as error:
         _explain(error, traceback)

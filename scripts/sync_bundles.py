@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
-WIDTH = 100
+WIDTH = 115
 
 VOLUME_TILE = [64, 128, 128]
 VOLUMES: dict[str, dict[str, Any]] = {
@@ -30,6 +30,7 @@ VOLUMES: dict[str, dict[str, Any]] = {
         "batch_size": 2,
         "tile_size": VOLUME_TILE,
     },
+    "train/structn2v.json": {"struct_mask": [[[1, 1, 1, 1, 1, 1, 1, 1, 1]]]},
     "inference.json": {"spatial_dims": 3, "tile_size": VOLUME_TILE, "overlap": 32},
     "evaluate.json": {"spatial_dims": 3, "tile_size": VOLUME_TILE},
 }
@@ -80,16 +81,35 @@ CLASSIC_KEYS: dict[str, Any] = {
 
 
 def render(value: Any, indent: int = 0) -> str:
-    """JSON as a person would write it: what fits on a line stands on one, but for the file's own keys."""
+    """JSON as a person would write it: a line for each key of the file; within, short things share a line.
+
+    Args:
+        value: what to write.
+        indent: of the line it begins on.
+    """
     line = json.dumps(value, ensure_ascii=False)
-    flat = isinstance(value, list) or (isinstance(value, dict) and not any(isinstance(v, (dict, list)) for v in value.values()))
-    if not isinstance(value, (dict, list)) or not value or (indent and flat and len(line) + indent <= WIDTH and len(value) < 5):
+    nested = isinstance(value, dict) and any(isinstance(entry, dict) for entry in value.values())
+    if not isinstance(value, (dict, list)) or not value or (indent and not nested and indent + len(line) < WIDTH):
         return line
-    inner = " " * (indent + 4)
-    if isinstance(value, dict):
-        parts = [f"{inner}{json.dumps(key)}: {render(v, indent + 4)}" for key, v in value.items()]
-        return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
-    return "[\n" + ",\n".join(inner + render(v, indent + 4) for v in value) + "\n" + " " * indent + "]"
+    inner = indent + 4
+    if isinstance(value, list):
+        parts, ends = [render(entry, inner) for entry in value], "[]"
+    else:
+        parts, ends = [f"{json.dumps(key)}: {render(entry, inner)}" for key, entry in value.items()], "{}"
+    lines = parts if indent == 0 or isinstance(value, list) else _filled(parts, WIDTH - inner)
+    return ends[0] + "".join(f"\n{' ' * inner}{one}," for one in lines)[:-1] + "\n" + " " * indent + ends[1]
+
+
+def _filled(parts: list[str], width: int) -> list[str]:
+    """Put short parts on one line; what a component is stands alone on the first."""
+    lines: list[str] = []
+    for part in parts:
+        alone = "\n" in part or not lines or "_target_" in lines[-1] or "\n" in lines[-1]
+        if alone or len(lines[-1]) + len(part) + 2 >= width:
+            lines.append(part)
+        else:
+            lines[-1] += ", " + part
+    return lines
 
 
 def wanted_files() -> dict[Path, str]:
@@ -97,10 +117,11 @@ def wanted_files() -> dict[Path, str]:
     files: dict[Path, str] = {}
     source = BUNDLES / "denoiseg_2d" / "configs"
     overlays = [path.relative_to(source) for path in sorted((source / "train").glob("*.json"))]
-    for name in [*map(Path, VOLUMES), Path("multi_gpu_train.json"), *overlays]:
+    main = [source / name for name in ("train.json", "inference.json", "evaluate.json", "multi_gpu_train.json")]
+    for name in [path.relative_to(source) for path in main] + overlays:
         config = json.loads((source / name).read_text("utf-8"))
         files[source / name] = render(config) + "\n"
-        volume = json.loads(json.dumps(config).replace("denoiseg_2d", "denoiseg_3d")) | VOLUMES.get(str(name), {})
+        volume = json.loads(json.dumps(config).replace("denoiseg_2d", "denoiseg_3d")) | VOLUMES.get(name.as_posix(), {})
         files[BUNDLES / "denoiseg_3d" / "configs" / name] = render(volume) + "\n"
     for bundle in ("denoiseg_2d", "denoiseg_3d"):
         for name, own in CLASSIC.items():

@@ -1,6 +1,13 @@
 """Between a command or a bundle's JSON and the parts: settings, run, training data, first stage, checks before training."""
 
-from monai_denoiseg.bundle.datalists import count_data, labelled_flags, split_names, training_data, typical_spacing
+from monai_denoiseg.bundle.datalists import (
+    count_data,
+    labelled_flags,
+    split_names,
+    training_data,
+    trains_on_labels_only,
+    typical_spacing,
+)
 from monai_denoiseg.bundle.folders import (
     BUNDLES,
     bundle_folder,
@@ -10,11 +17,11 @@ from monai_denoiseg.bundle.folders import (
     run_folder,
     simulated_folder,
 )
-from monai_denoiseg.bundle.noise_check import check_noise
+from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training
 from monai_denoiseg.bundle.provenance import describe_training
 from monai_denoiseg.bundle.resume import previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
-from monai_denoiseg.bundle.run_folder import RunFolder
+from monai_denoiseg.bundle.runs import RunFolder
 from monai_denoiseg.bundle.settings import check_settings, settings_of, user_settings
 from monai_denoiseg.bundle.size_check import check_sizes
 from monai_denoiseg.bundle.two_stages import first_stage
@@ -34,6 +41,7 @@ __all__ = [
     "labelled_flags",
     "methods",
     "model_file",
+    "noise_of_training",
     "open_workflow",
     "previous_split",
     "results_folder",
@@ -44,6 +52,7 @@ __all__ = [
     "split_names",
     "tasks",
     "training_data",
+    "trains_on_labels_only",
     "typical_spacing",
     "user_settings",
 ]

@@ -44,7 +44,7 @@ def training_data(
         output_dir: folder of the run.
         validation_dir: a second such folder; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
-            labelled training images are validated on too, with a warning: better a threshold from them than none.
+            labelled training images also choose checkpoint and threshold, with a warning.
         n_labels: hide all training labels but this many (for experiments); None keeps all.
         labels: False leaves out all labels (after the split, which so is the same as with them): only denoising is trained.
         labelled_only: train on the labelled images only: no other is read.
@@ -111,6 +111,19 @@ def _keep_labels(
         return KeepLabels(n, seed=seed)(training)
     kept = set(previous["labelled"])
     return [item if image_id(item, validation_dir) in kept else _without_labels([item])[0] for item in training]
+
+
+def trains_on_labels_only(alpha: float, labelled_fraction: float) -> bool:
+    """Whether a training never looks at an image without label, so that none has to be read.
+
+    Args:
+        alpha: weight of the denoising loss.
+        labelled_fraction: share of labelled items in a batch.
+
+    >>> trains_on_labels_only(0.0, 1.0), trains_on_labels_only(0.5, 1.0)
+    (True, False)
+    """
+    return alpha == 0 and labelled_fraction == 1
 
 
 def split_names(

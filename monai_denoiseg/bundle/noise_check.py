@@ -1,4 +1,4 @@
-"""Before training: is the noise of the images of a kind that blind spots can remove?"""
+"""Check before a training: can blind spots remove the noise of the images?"""
 
 from __future__ import annotations
 
@@ -68,6 +68,23 @@ def check_noise(
     if uncovered and is_main_process():
         logging.getLogger(__name__).warning(_warning(found))
     return found
+
+
+def noise_of_training(
+    dataset: Sequence[Mapping[str, Any]], struct_mask: Any = None, alpha: float = 0.5, target: str | None = None
+) -> dict[str, Any] | None:
+    """Measure the noise where it matters: where a training learns to denoise from the noisy images alone.
+
+    Args:
+        dataset: see :func:`check_noise`.
+        struct_mask: likewise.
+        alpha: weight of the denoising loss.
+        target: images that the denoised ones are compared with; None for none.
+
+    >>> noise_of_training([], alpha=0.0) is None
+    True
+    """
+    return check_noise(dataset, struct_mask=struct_mask) if alpha > 0 and target is None else None
 
 
 def _middle(image: NDArray) -> NDArray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from monai_denoiseg.bundle.folders import bundle_folder
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +114,32 @@ anew with another --output_dir
         logger.info("resumed with `%s` %r (was %r)", key, config[key], stored[key])
     kept = {"resume", "existing", "output_dir", "ckpt_dir", "bundle_root"}
     return {k: v for k, v in stored.items() if k in config and k not in given and k not in kept and v != config[k]}
+
+
+def continued_settings(path: str | Path, values: Mapping[str, Any], typed: Collection[str] = ()) -> dict[str, Any]:
+    """The settings a resumed training takes from its checkpoint, in a configuration that runs.
+
+    What the user gave is not told there: it is what was typed, and what is otherwise than in the bundle's ``train.json``.
+
+    Args:
+        path: ``last.pt``.
+        values: settings of the configuration.
+        typed: keys that were typed on MONAI's command line.
+
+    Returns:
+        Values to replace.
+
+    Raises:
+        FileNotFoundError: when there is no checkpoint.
+        ValueError: when it is damaged, or a setting would change the meaning of the run.
+    """
+    stored = stored_settings(path)
+    if not stored:
+        return {}
+    configs = bundle_folder(f"denoiseg_{stored['spatial_dims']}d") / "configs"
+    usual = json.loads((configs / "train.json").read_text("utf-8"))
+    given = {*typed} | {key for key, value in values.items() if value != usual.get(key)}
+    return resumed_settings(stored, values, given, path)
 
 
 def previous_split(ckpt_dir: str | Path, resume: bool) -> dict[str, list[str]] | None:

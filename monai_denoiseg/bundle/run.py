@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +78,7 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         ValueError: for an unknown task, bundle, method or key, a wrong value, and a task the bundle has no configuration for; and
             whatever the configuration raises.
         OSError: for a path that does not exist or cannot be written.
+        KeyboardInterrupt: when a training is stopped, with the command that goes on.
 
     >>> run_bundle("segment")
     Traceback (most recent call last):
@@ -93,9 +93,9 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         try:
             workflow.run()
         except KeyboardInterrupt:
-            if task == "train":
-                print(f"\nStopped. {how_to_go_on(workflow.parser.get_parsed_content('output_dir'))}", file=sys.stderr)
-            raise
+            if task != "train":
+                raise
+            raise KeyboardInterrupt(how_to_go_on(workflow.parser.get_parsed_content("output_dir"))) from None
 
 
 def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ class Arrangement(NamedTuple):
         letters: the letters of the kept axes; the channel is ``C`` or ``S`` (RGB samples), the stack axis ``Z`` or ``T``.
         shape: the spatial shape, ``([Z, ]Y, X)``.
         frame_axis: the stored axis that counts separate images, ``None`` if the file holds one image.
-        frames: how many there are; 0 if the file holds one image and no such axis.
+        frames: number of images along it; 0 if there is no such axis and the file holds one image.
     """
 
     order: tuple[int, ...]
@@ -38,8 +38,8 @@ class Arrangement(NamedTuple):
 def arrange(shape: Sequence[int], axes: str, name: str, spatial_dims: int | None = None) -> Arrangement:
     """Tell which stored axis is the channel, the stack and the plane, and which counts frames.
 
-    Axes of length 1 other than Y and X mean nothing, except that one of them is the stack of a volume of one slice. What is
-    left beside Y, X and the channel is
+    Axes of length 1 other than Y and X are dropped; only a volume of one slice keeps one of them as its stack. The axes that
+    remain beside Y, X and the channel are
 
     * in 2D: time, whose steps are separate images. Everything else is an error: a Z axis makes a volume, and an axis
       without a name could be channels, slices or separate images.
@@ -57,7 +57,7 @@ def arrange(shape: Sequence[int], axes: str, name: str, spatial_dims: int | None
         The arrangement.
 
     Raises:
-        ValueError: when the letters do not fit the shape, or do not say enough.
+        ValueError: when the letters do not fit the shape, or are ambiguous.
 
     >>> arrange((5, 1, 64, 48), "ZCYX", "a.tif")
     Arrangement(order=(0, 2, 3), letters='ZYX', shape=(5, 64, 48), frame_axis=None, frames=0)
@@ -116,7 +116,7 @@ def _stack_and_frames(seen: str, axes: str, shape: Sequence[int], others: list[i
     times = [i for i in others if axes[i] == "T" and shape[i] != 1]
     slices = [i for i in others if axes[i] == "Z"]
     unnamed = [i for i in others if axes[i] not in "TZ"]
-    # An axis without a name is the stack if it is the only one; of length 1 it counts where nothing else is the stack.
+    # An axis without a name is the stack if it is the only one; an axis of length 1 is the stack only if nothing else is.
     found = [*slices, *(i for i in unnamed if shape[i] != 1)] or unnamed[:1]
     if len(found) > 1 or len(times) > 1:
         raise _ambiguous(seen, "stack", [axes[i] for i in (found if len(found) > 1 else times)])
@@ -146,15 +146,15 @@ def _ambiguous(seen: str, kind: str, letters: list[str]) -> ValueError:
 
 
 def fit_axes(given: str, shape: Sequence[int], own: str) -> tuple[tuple[int, ...], str]:
-    """Bring the user's axes and the stored shape together: axes of length 1 that the file left out get their place.
+    """Match the axes given by the user with the stored shape: axes of length 1 that the file left out are inserted.
 
     Args:
-        given: the user's word, for instance ``"ZCYX"``.
+        given: the axes that the user gave, for instance ``"ZCYX"``.
         shape: stored shape.
         own: axes the file names.
 
     Returns:
-        Shape and axes; of unequal length where they do not fit (:func:`arrange` says so).
+        Shape and axes; of unequal length if they do not fit, which :func:`arrange` reports.
 
     >>> fit_axes("ZYX", (64, 48), "YX"), fit_axes("CYX", (2, 64, 48), "QYX")
     (((1, 64, 48), 'ZYX'), ((2, 64, 48), 'CYX'))
@@ -182,7 +182,7 @@ def put_in_order(stored: np.ndarray, arrangement: Arrangement) -> np.ndarray:
     """Return the array in ``[C, ][Z, ]Y, X`` order, contiguous.
 
     Args:
-        stored: array as stored; a frame axis is cut to the one frame wanted (length 1).
+        stored: array as stored; a frame axis holds only the wanted frame (length 1).
         arrangement: from :func:`arrange`.
 
     >>> put_in_order(np.zeros((1, 2, 3, 4)), arrange((1, 2, 3, 4), "TXYC", "a.npy")).shape
@@ -195,7 +195,7 @@ def put_in_order(stored: np.ndarray, arrangement: Arrangement) -> np.ndarray:
 
 
 def check_frame(arrangement: Arrangement, frame: int | None, name: str) -> None:
-    """Check that a frame is named where a file holds several, and exists.
+    """Check that a frame is given if a file holds several, and that it exists.
 
     Args:
         arrangement: from :func:`arrange`.
@@ -203,7 +203,7 @@ def check_frame(arrangement: Arrangement, frame: int | None, name: str) -> None:
         name: the file, for the error message.
 
     Raises:
-        ValueError: when no frame is named but there are several, or the one named does not exist.
+        ValueError: when no frame is given but there are several, or the given one does not exist.
 
     >>> check_frame(arrange((9, 64, 48), "TYX", "a.tif", spatial_dims=2), 9, "a.tif")
     Traceback (most recent call last):
@@ -235,7 +235,7 @@ def expected_axes(spatial_dims: int | None, has_frames: bool) -> str | None:
 
 
 def shape_mismatch(key: str, path: str, shape: Sequence[int], image_path: str, image_shape: Sequence[int]) -> str:
-    """Say that two files that belong together differ in shape, and if so that one of them is stored in reverse.
+    """Message for two files of different shape that belong together; it says if the axes of one are reversed.
 
     Args:
         key: what the first file is.

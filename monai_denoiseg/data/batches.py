@@ -22,19 +22,19 @@ _REMEMBERED = 1 << 16
 class LabelBalancedBatchSampler(Sampler[list[int]]):
     """Draw batches of item numbers in which a fixed share is labelled.
 
-    With few labels among many images, batches drawn alike for all would hardly ever hold a label.
+    With few labels among many images, batches drawn uniformly would hardly ever contain a label.
 
     Args:
         labelled: for each item whether it is labelled.
         batch_size: items in a batch.
         steps_per_epoch: batches in one pass.
         labelled_fraction: share of labelled items in a batch, in [0, 1] (rounded, but at least one if above 0); ``None`` draws
-            from all items alike.
+            from all items with equal probability.
         generator: source of random numbers, ``None`` for the global one of PyTorch (restoring its state replays
             the draw).
 
-    An item comes twice in a batch only where its kind has fewer items than the batch needs. Without labelled items the
-    draw is from all alike.
+    An item occurs twice in a batch only if its kind has fewer items than the batch needs. Without labelled items the
+    draw is from all items.
 
     Raises:
         ValueError: for no items, or an argument outside its range.
@@ -93,14 +93,14 @@ def has_annotation(label: torch.Tensor) -> bool:
     (False, True)
     """
     middle = label[tuple(size // 2 for size in label.shape)] if label.numel() else None
-    # The middle voxel alone nearly always tells, in a tenth of the time.
+    # The middle voxel alone nearly always decides, in a tenth of the time.
     return middle is not None and (int(middle) != IGNORE or bool((label != IGNORE).any()))
 
 
 class AnnotatedVoxels:
     """Draw annotated voxels of labels, and remember where they are as long as a label is in memory.
 
-    At most 65,536 voxels a label are remembered, evenly spread over all: looking through a large volume takes far longer than
+    At most 65,536 voxels of each label are remembered, evenly spread: searching a large volume takes far longer than
     a training step.
 
     >>> AnnotatedVoxels().draw(torch.tensor([[[-1, -1], [-1, 0]]]))
@@ -117,7 +117,7 @@ class AnnotatedVoxels:
         """Return the spatial indices of a random annotated voxel of ``(C, [D,] H, W)``, or None if there is none."""
         known = self._places.get(id(label))
         if known is None or known[0]() is not label:
-            places = torch.nonzero(plain(label)[:1] != IGNORE)[:, 1:]  # the first channel tells
+            places = torch.nonzero(plain(label)[:1] != IGNORE)[:, 1:]  # the first channel decides
             known = weakref.ref(label), places[:: len(places) // _REMEMBERED + 1].clone()
             self._places = {key: value for key, value in self._places.items() if value[0]() is not None}
             self._places[id(label)] = known
@@ -129,15 +129,15 @@ class PatchCollate:
     """Collate function: cut a random patch out of each item and stack them to a batch.
 
     Items are dictionaries of tensors ``(C, [D,] H, W)``. All keys of an item are cut at the same place. The place is drawn from
-    the global random numbers of PyTorch. The work is bare slicing: with cached images it takes microseconds an item.
+    the global random numbers of PyTorch. It only slices: with cached images this takes microseconds for each item.
 
     Where only some slices or objects of an image are annotated, most places hold no annotated voxel, and nothing is learnt about
     the classes there. So for a labelled item (``item["labelled"]``, if there is such a flag) whose patch has none another place
-    is drawn, up to ``tries`` times, and then one around an annotated voxel. Where the first place will do, nothing else is drawn.
+    is drawn, up to ``tries`` times, and then one around an annotated voxel. If the first place is good, nothing else is drawn.
 
     Images smaller than the patch are padded evenly on both sides: images with their mean in each channel and labels with -1.
     Mirrored pixels would be the natural choice, but would show the network the true value of a blind spot at its mirror image.
-    The padding holds no label, and a constant is no noise to learn.
+    The padding has no label, and a constant contains no noise to learn.
 
     Args:
         patch_size: ``([D,] H, W)`` of the patch in voxels.
@@ -146,13 +146,13 @@ class PatchCollate:
         transform: applied to each cut item (a dictionary), before stacking.
         extra_keys: further tensors, numbers or truth values to stack as they are, where the items have them.
         label_channels: channels of a label, for the items without one.
-        substitute: called with each labelled item; returns a patch to take in place of one of the item (image and label of the
+        substitute: called with each labelled item; returns a patch to use instead of one of the item (image and label of the
             patch's size, further keys as they are), or None (:class:`~monai_denoiseg.engines.RescaledLabels`).
-        tries: further places to try for annotated voxels; 0 takes the first place, whatever it holds.
+        tries: further places to try for annotated voxels; 0 uses the first place, annotated or not.
 
     Raises:
         KeyError: when only some items have an image key.
-        ValueError: when an image has not as many spatial axes as ``patch_size``.
+        ValueError: when an image does not have as many spatial axes as ``patch_size``.
 
     >>> items = [{"image": torch.rand(1, 100, 90), "label": torch.ones(1, 100, 90, dtype=torch.int32)} for _ in range(4)]
     >>> batch = PatchCollate((64, 64))(items)
@@ -185,7 +185,7 @@ class PatchCollate:
         """Return the batch: each key ``(B, C, *patch_size)``, extra keys ``(B, ...)``."""
         places = torch.rand(
             len(items), len(self.patch_size)
-        ).tolist()  # one draw for the batch: a draw an item costs more than the cut
+        ).tolist()  # one draw for the batch: a draw for each item costs more than the cut
         cut = [self._substitute(item) or self._cut(item, place) for item, place in zip(items, places, strict=True)]
         patches: list[Any] = cut if self.transform is None else [self.transform(patch) for patch in cut]
         return {key: _stack(key, patches) for key in patches[0] if not isinstance(patches[0][key], str)}

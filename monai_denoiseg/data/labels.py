@@ -13,9 +13,9 @@ from monai_denoiseg.constants import IGNORE
 def label_to_int(
     array: np.ndarray, dtype: str, ignore_value: int | None = None, name: str = "label", kind: str = "instance"
 ) -> np.ndarray:
-    """Bring stored label values to the convention in memory: int32, 0 background, -1 not annotated.
+    """Convert stored label values to the convention in memory: int32, 0 background, -1 not annotated.
 
-    Which stored value means "not annotated" is told by the data type of the file: any negative value in signed and float files,
+    The data type of the file decides which stored value means "not annotated": any negative value in signed and float files,
     the largest value of the type in unsigned ones (255, 65535, 4294967295), as those cannot hold -1.
 
     Args:
@@ -82,7 +82,7 @@ MASK_HELP = 'number the objects one by one (1, 2, 3, ...), or pass binary_labels
 def instance_labels(
     stored: np.ndarray, dtype: str, ignore_value: int | None = None, binary_labels: str = "error", name: str = "label"
 ) -> np.ndarray:
-    """Bring instance labels to the convention in memory, after a look whether they are a mask.
+    """Convert instance labels to the convention in memory, after a check that they are no mask.
 
     Args:
         stored: ``(1, [D,] H, W)``.
@@ -109,7 +109,7 @@ def instance_labels(
         return labels
     if binary_labels == "components":
         return np.where(labels == IGNORE, IGNORE, ndimage.label(labels[0] == 1)[0][None]).astype(np.int32)
-    # Through voxels nobody annotated the pieces may belong together, as those of one object drawn in some slices do.
+    # Pieces may be connected through unannotated voxels, as those of an object drawn in some slices are.
     bridged = ndimage.label(labels[0] != 0)[0]
     count = len(np.unique(bridged[labels[0] == 1]))
     if count > 1:
@@ -125,7 +125,7 @@ def semantic_labels(
     ignore_value: int | None = None,
     name: str = "label",
 ) -> np.ndarray:
-    """Bring labels that name a class for each voxel to the convention in memory.
+    """Convert labels that give a class for each voxel to the convention in memory.
 
     Args:
         stored: ``(1, [D,] H, W)`` of values 0 to K - 1, or not annotated.
@@ -159,7 +159,7 @@ def semantic_labels(
 
 
 def _is_mask_of_largest(stored: np.ndarray, dtype: str) -> bool:
-    """Whether 0 and 255 alone occur: they could be background and "not annotated", but hardly ever are."""
+    """Whether only 0 and 255 occur: they could mean background and "not annotated", but hardly ever do."""
     if np.dtype(dtype).kind != "u":
         return False
     ignored = ignored_voxels(stored, dtype)

@@ -23,9 +23,9 @@ class LoadItemd(MapTransform):
     """Load image, label and clean reference of an item ``{"image": path, "label": path?, "clean": path?}``.
 
     Images become float32 ``(C, [D,] H, W)``, the label int32 ``(1, [D,] H, W)`` with -1 where nothing is annotated (see
-    :func:`label_to_int`). An item without label stays without. An item with ``"frame": i`` is the i-th image along time of files
-    that hold several (see :func:`folder_datalist`); only that one is read. The item gets ``"spacing"``, the voxel size: a float32
-    tensor ``(spatial_dims,)`` in (Z)YX order and the file's unit, NaN on every axis when nobody tells it.
+    :func:`label_to_int`). An item without label gets none. An item with ``"frame": i`` is the i-th image along time of files
+    with several images (see :func:`folder_datalist`); only this one is read. The item gets ``"spacing"``, the voxel size: a
+    float32 tensor ``(spatial_dims,)`` in (Z)YX order and the file's unit, NaN on every axis if unknown.
 
     Args:
         image_key: key of the image; must be in every item.
@@ -38,14 +38,14 @@ class LoadItemd(MapTransform):
             :func:`~monai_denoiseg.data.axes.arrange`.
         binary_labels: an instance label of one value with several separate objects is a mask: ``"error"`` refuses it,
             ``"components"`` numbers its connected components (neighbours share a face), ``"keep"`` takes it as one object.
-        spacing: voxel size in (Z)YX order, one number for each spatial axis; wins over what the files say. For the item's
-            ``"spacing"`` only, the metadata of the image stay.
+        spacing: voxel size in (Z)YX order, one number for each spatial axis; overrides what the files say. It is used
+            for the item's ``"spacing"`` only; the metadata of the image stay.
         classes: names (or number) of the classes of semantic labels, in the order of their values, the first for background 0;
             a label then holds these values or "not annotated". ``None``: instance labels.
 
     Raises:
         KeyError: for an item without image.
-        ValueError: for NaN or infinite intensities, shapes that do not match, a NIfTI label that lies elsewhere than its image,
+        ValueError: for NaN or infinite intensities, shapes that do not match, a NIfTI label whose affine differs from its image,
             the wrong number of channels or axes, labels that are no integers, no class or a mask, and options out of range.
 
     >>> import tempfile, tifffile, numpy as np
@@ -83,7 +83,7 @@ class LoadItemd(MapTransform):
         self._load_label = LoadImage(image_only=True, dtype=np.float64, ensure_channel_first=True)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the item with loaded images in place of paths; other entries stay."""
+        """Return the item with loaded images instead of paths; other entries stay."""
         if self.image_key not in data:
             raise KeyError(f"item without {self.image_key!r}; it has {sorted(str(key) for key in data)}")
         item = dict(data)
@@ -103,7 +103,7 @@ class LoadItemd(MapTransform):
 
     def _image(self, path: str, frame: int | None, own_axes: bool) -> MetaTensor:
         unnamed = None if own_axes or frame is None else expected_axes(self.spatial_dims, True)
-        # A reader given at the call raises its own errors; one given to the constructor hides them in "no suitable reader".
+        # A reader given in the call raises its own errors; one given to the constructor turns them into "no suitable reader".
         image: MetaTensor = self._load_image(path, reader=self._reader(self.axes, frame, unnamed=unnamed))
         bad = int((~torch.isfinite(image.as_tensor())).sum())
         if bad:
@@ -147,7 +147,7 @@ class LoadItemd(MapTransform):
             self._check_same_place(data, item, key)
 
     def _check_same_place(self, data: Mapping[Hashable, Any], item: Mapping[Hashable, Any], key: Hashable) -> None:
-        """Refuse a NIfTI label drawn on the volume in another orientation: its shape may fit all the same."""
+        """Refuse a NIfTI label drawn on the volume in another orientation: its shape may fit nevertheless."""
         affines = [np.asarray(item[name].affine, dtype=np.float64) for name in (key, self.image_key)]
         corners = np.array([*itertools.product(*((0, n - 1) for n in item[key].shape[1:]))], float)
         places = [a[:-1, : corners.shape[1]] @ corners.T + a[:-1, -1:] for a in affines]

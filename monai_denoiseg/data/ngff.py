@@ -20,7 +20,7 @@ class ZarrImage(NamedTuple):
 
     Attributes:
         array: the zarr array of the full resolution.
-        axes: one upper-case letter for each axis, None if nothing says it.
+        axes: one upper-case letter for each axis, None if unknown.
         spacing: voxel size by axis letter, where known.
         unit: its unit, or None.
     """
@@ -32,7 +32,7 @@ class ZarrImage(NamedTuple):
 
 
 def require_zarr() -> Any:
-    """Import and return the zarr library, which not every Python has.
+    """Import and return the zarr library, or say how to get it.
 
     Raises:
         ImportError: saying how to get it.
@@ -43,12 +43,12 @@ def require_zarr() -> Any:
     try:
         import zarr
     except ImportError as error:
-        raise ImportError("zarr folders and streamed prediction need zarr 3 (Python 3.11 or newer): pip install zarr") from error
+        raise ImportError("zarr folders and streamed prediction need zarr 3: pip install zarr") from error
     return zarr
 
 
 def is_zarr(path: str | os.PathLike) -> bool:
-    """Tell whether a path is the folder of a zarr array or group.
+    """Whether a path is the folder of a zarr array or group.
 
     Args:
         path: any path, existing or not.
@@ -64,7 +64,7 @@ def open_ngff(path: str | os.PathLike) -> ZarrImage:
     """Open the full-resolution image of an OME-Zarr (zarr format 2 or 3), or a plain zarr array, for reading.
 
     Args:
-        path: folder of the group or array. Of a group that is no image itself, the only image or array in it is taken.
+        path: folder of the group or array. If a group is no image itself, the only image or array in it is used.
 
     Raises:
         ImportError: when the zarr library is missing.
@@ -157,7 +157,7 @@ def _letter(entry: Mapping[str, Any]) -> str:
 
 
 def _named_axes(array: Any) -> str | None:
-    """Axes from the names of the dimensions (zarr format 3, or as xarray stores them), if all are letters we know."""
+    """Axes from the names of the dimensions (zarr format 3, or as xarray stores them), if all are known letters."""
     names: Sequence[Any] = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS", [])
     letters = "".join(str(name).upper() for name in names)
     return letters if len(letters) == array.ndim and set(letters) <= set("TCSZYX") else None

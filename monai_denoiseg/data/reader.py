@@ -20,7 +20,7 @@ from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_layout
 
 PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES, ".npy")
-"""File name endings that can be read, longest first where one ends in another."""
+"""File name suffixes that can be read; a suffix that ends in another one comes first."""
 
 
 def split_name(path: str | os.PathLike) -> tuple[str, str]:
@@ -46,12 +46,12 @@ class FileReader(ImageReader):
     file's world. The opacity of a PNG is dropped (it is no measurement).
 
     Args:
-        axes: axes of TIFF, Zarr and NumPy files, see :class:`TiffReader`; its T counts for NIfTI too, see
+        axes: axes of TIFF, Zarr and NumPy files, see :class:`TiffReader`; its T applies to NIfTI too, see
             :func:`~monai_denoiseg.data.nifti.nifti_layout`.
         palette: what a PNG or BMP with a palette means: its ``"color"``, or the ``"index"`` stored (label images).
         spatial_dims: 2, 3, or ``None`` for what the file suggests, see :func:`~monai_denoiseg.data.axes.arrange`.
-        frame: index along time of the image to read, for a file of several.
-        unnamed: axes of TIFF, Zarr and NumPy files that do not name all of theirs.
+        frame: time index of the image to read, for a file with several.
+        unnamed: axes of TIFF, Zarr and NumPy files that do not name all their axes.
 
     Raises:
         ValueError: for an unsupported suffix.
@@ -79,7 +79,7 @@ class FileReader(ImageReader):
         self.palette = check_option("palette", palette, ["color", "index"])
 
     def verify_suffix(self, filename: Sequence[str | os.PathLike] | str | os.PathLike) -> bool:
-        """Tell whether the name (or all names) end in a supported suffix."""
+        """Whether the name (or all names) end in a supported suffix."""
         names = [filename] if isinstance(filename, (str, os.PathLike)) else filename
         return all(split_name(name)[1] for name in names)
 
@@ -117,7 +117,7 @@ class FileReader(ImageReader):
 def _read_picture(path: str | os.PathLike, color: bool) -> np.ndarray:
     with Image.open(path) as image:
         array = np.array(_plain_colors(image) if color else image)
-        # Pillow reads 16-bit PNG as 32-bit numbers in its older versions.
+        # Older versions of Pillow read 16-bit PNG as 32-bit numbers.
         return array.astype(np.uint16) if image.mode == "I" and image.format == "PNG" else array
 
 

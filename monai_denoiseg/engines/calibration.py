@@ -46,8 +46,10 @@ def calibrate(network: Any, model_file: str | Path, evaluator: Any) -> dict[str,
         torch.distributed.barrier()
     load_weights(network, model_file)
     evaluator.run()
+    metrics: dict[str, float] = dict(evaluator.state.metrics)
+    if hasattr(network, "training_info"):  # another package's network tells nothing
+        network.training_info = {**network.training_info, "scores": metrics}
     if is_main_process():
         save_atomically(network.state_dict(), model_file)
-    metrics: dict[str, float] = dict(evaluator.state.metrics)
     logger.info("%s: %s", model_file, ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     return metrics

@@ -48,6 +48,19 @@ def can_rescale(
     return zoom > 1 and 0 < alpha < 1 and denoises and target is None and as_head(head).segments
 
 
+def count_sources(batch_size: int, steps_per_epoch: int) -> int:
+    """Labelled images to denoise before an epoch: one for fifty of the crops that follow, eight at least.
+
+    Args:
+        batch_size: crops a step.
+        steps_per_epoch: steps.
+
+    >>> count_sources(32, 100), count_sources(2, 10)
+    (64, 8)
+    """
+    return max(8, batch_size * steps_per_epoch // 50)
+
+
 class RescaledLabels:
     """Show labelled crops at random scales, under unscaled noise; see :class:`~monai_denoiseg.transforms.intensity.RescaledCrop`.
 
@@ -67,6 +80,7 @@ class RescaledLabels:
         start: share of the epochs before the first one with scaled crops.
         share: of the labelled crops that are scaled, in [0, 1].
         n_sources: labelled images denoised before an epoch, drawn anew if there are more.
+        active: False does nothing, whatever ``zoom`` says, see :func:`can_rescale`.
         tile_size: see :class:`DenoiSegInferer`.
         device: where the network is.
         amp: see :class:`Precision`.
@@ -95,13 +109,14 @@ class RescaledLabels:
         start: float = 0.2,
         share: float = 0.75,
         n_sources: int = 64,
+        active: bool = True,
         tile_size: int | Sequence[int] | None = None,
         device: str | torch.device = "cpu",
         amp: str | bool = "auto",
     ) -> None:
         self.dataset, self.network = dataset, unwrap(network)
         self.numbers = [i for i, flag in enumerate(labelled) if flag]
-        self.zoom = check_range("zoom", zoom, 1, math.inf, open_high=True)
+        self.zoom = check_range("zoom", zoom, 1, math.inf, open_high=True) if active else 1.0
         if self.zoom > 1 and not has_denoised(network):
             raise ValueError(f"`zoom` {zoom:g} needs a network that denoises; set `zoom` to 1")
         self.start = check_range("start", start, 0, 1)

@@ -1,6 +1,6 @@
 """Handlers: checkpoints, threshold search, logs, pictures, evaluation files."""
 
-from monai_denoiseg.handlers.checkpoint import BestCheckpoint, selection_score
+from monai_denoiseg.handlers.checkpoint import BestCheckpoint, score_tolerance, selection_score
 from monai_denoiseg.handlers.csv_log import CSVLog
 from monai_denoiseg.handlers.dice_score import DiceScore, score_columns, validation_score
 from monai_denoiseg.handlers.evaluation import EvaluationWriter
@@ -30,6 +30,7 @@ __all__ = [
     "restore_rng",
     "rng_state",
     "score_columns",
+    "score_tolerance",
     "selection_score",
     "validation_score",
     "versions",

@@ -52,6 +52,19 @@ def selection_score(
     )
 
 
+def score_tolerance(tolerance: float, alpha: float) -> float:
+    """Tolerance of :class:`BestCheckpoint` for a training.
+
+    Args:
+        tolerance: the user's ``ap_tolerance``.
+        alpha: weight of the denoising loss; without it there is no better denoiser among networks that segment equally well.
+
+    >>> score_tolerance(0.02, 0.5), score_tolerance(0.02, 0.0)
+    (0.02, 0.0)
+    """
+    return tolerance if alpha > 0 else 0.0
+
+
 class Best(NamedTuple):
     """What is known of the best validation.
 
@@ -74,9 +87,9 @@ class BestCheckpoint:
     """Keep the network of the best validation as one flat state dict (weights, normalisation, threshold).
 
     The score is that of :func:`selection_score`. Networks whose segmentation score is within ``tolerance`` of the highest so far,
-    or within two of its standard errors (``<metric>_error``) if that is more, count as equally good, and of these the one that
-    denoises best is kept: the AP of a few hundred objects wavers more than that from validation to validation, that of the ten or
-    thirty on two annotated images by 0.2, and early in a training, when it is sometimes highest, the denoised images are poor.
+    or within two of its standard errors (``<metric>_error``) if that is more, count as equally good. Of these the one that
+    denoises best is kept. From one validation to the next, the AP of a few hundred objects varies by more than that; on two
+    annotated images with ten to thirty objects it varies by 0.2. It can be highest early, when denoised images are still poor.
 
     Args:
         path: ``model.pt``. A file of an earlier run is set aside, not overwritten.

@@ -123,7 +123,7 @@ class ThresholdSearch:
         means = rows.double().nanmean(0)
         away = torch.tensor([threshold for threshold, _ in self.levels], dtype=torch.float64) - USUAL
         worth = objects * means.clamp(min=1e-9).log() - PULL * away.square()[:, None]
-        # argmax takes the first of equals: turned around, that is the highest threshold.
+        # In a tie argmax takes the first: turned around, that is the highest threshold.
         best = len(self.levels) - 1 - worth.flip(0).argmax(0)
         chosen = [self.levels[i] for i in best.tolist()]
         self.network.set_rule(self.instances)

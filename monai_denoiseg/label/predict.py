@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +15,7 @@ from monai.bundle import ConfigWorkflow
 from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import Precision, first_cause
+from monai_denoiseg.files import move_file
 from monai_denoiseg.heads import described_head
 from monai_denoiseg.networks import load_network
 
@@ -207,7 +207,7 @@ def predict_to(target: str | Path, kind: str, bundle: str | Path, image: str | P
             has = ", ".join(files) or "nothing"
             raise ValueError(f"the network of {Path(bundle).name} gives no {kind}, only {has}; use another model")
         kept = Path(f"{target}{split_name(found)[1]}")
-        shutil.move(found, kept)
+        move_file(found, kept)
     return kept
 
 

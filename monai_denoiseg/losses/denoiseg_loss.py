@@ -47,6 +47,22 @@ class JointLoss(NamedTuple):
     segmentation: Tensor
 
 
+def error_unit(statistics: tuple[Tensor, Tensor], normalisation: str) -> Tensor | None:
+    """Intensity that a training measures its denoising error in.
+
+    Args:
+        statistics: mean and standard deviation of the training images, ``(C,)`` each.
+        normalisation: of the network; ``"image"`` measures in the deviation of each image.
+
+    Returns:
+        The argument ``unit`` of :class:`DenoiSegLoss`.
+
+    >>> error_unit((torch.tensor([100.0]), torch.tensor([20.0])), "dataset")
+    tensor([20.])
+    """
+    return statistics[1] if normalisation == "dataset" else None
+
+
 class DenoiSegLoss(nn.Module):
     """``L = alpha * Ld + (1 - alpha) * Ls`` (DenoiSeg, Buchholz et al. 2020).
 

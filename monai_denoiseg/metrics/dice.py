@@ -24,7 +24,7 @@ def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: i
     """Dice ``2 |A and B| / (|A| + |B|)`` of each class but the background, in one image.
 
     Voxels that are not annotated (-1 in ``truth``) are left out of both. A class without a voxel in ``truth`` has no score (NaN),
-    as in MONAI: predicting it there is no agreement and no disagreement that Dice could measure.
+    as in MONAI: Dice cannot measure a prediction of an absent class.
 
     Args:
         prediction: label values 0..K-1 of any shape.
@@ -58,7 +58,7 @@ def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: i
 
 def _dice(predicted: Tensor, true: Tensor) -> float:
     if not predicted.numel():
-        return math.nan  # MONAI cannot reduce nothing
+        return math.nan  # MONAI cannot reduce an empty array
     return float(compute_dice(predicted[None, None], true[None, None]))
 
 
@@ -105,7 +105,7 @@ class ClassDice(CumulativeIterationMetric):
 
     Called with ``y_pred`` and ``y``: batches ``(B, 1, [D,] H, W)`` or lists of ``(1, [D,] H, W)`` label maps; -1 in ``y`` is not
     annotated. The score of a class is the mean over the images that have it (:func:`class_dice`), and the whole score the mean
-    over the classes, so that a class seen in few images weighs as much as the others.
+    over the classes, so a class seen in few images has the same weight as the others.
 
     Args:
         classes: names of semantic classes, background first; None (or empty) for instance labels, whose objects are taken

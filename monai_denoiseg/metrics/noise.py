@@ -1,4 +1,4 @@
-"""Is the noise of an image linked from voxel to voxel? Measured on the noisy image alone."""
+"""Correlation of the noise of neighbouring voxels, measured on the noisy image alone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _BLOCK, _SMOOTHEST = 16, 0.25
 def noise_correlation(image: NDArray, lag: int = 1) -> dict[str, float]:
     """Correlation of the noise of neighbouring voxels along each axis, without a clean reference.
 
-    What the image shows is smooth across one axis where it is not across another, noise is rough everywhere. So for each axis
-    the image is differentiated twice along all *other* axes, which leaves little but noise and does not touch its correlation
+    Structures are mostly smooth along some axis, whereas noise is rough along all. So for each axis
+    the image is differentiated twice along all *other* axes. This leaves mostly noise and does not change its correlation
     along the axis itself (as long as the noise has no preferred slanted direction). The correlation is taken in blocks of 16
-    voxels an axis, each by itself, and the median of the smoothest quarter of the blocks is returned: edges make a block rough.
+    voxels along each axis, and the median of the smoothest quarter of the blocks is returned: edges make a block rough.
 
     White noise reads -0.1 to 0.1. An image without any noise shows the correlation of its structures instead.
 
@@ -30,7 +30,7 @@ def noise_correlation(image: NDArray, lag: int = 1) -> dict[str, float]:
         lag: distance of the voxels compared.
 
     Returns:
-        Correlation in [-1, 1] by axis (``Z``, ``Y``, ``X``); an axis is missing where there is nothing to measure (a constant
+        Correlation in [-1, 1] by axis (``Z``, ``Y``, ``X``); an axis is missing if there is nothing to measure (a constant
         image, an axis not longer than ``lag``).
 
     Raises:
@@ -72,7 +72,7 @@ def _block_correlations(channel: NDArray, axis: int, lag: int) -> NDArray[np.flo
 
 
 def _blocks(array: NDArray) -> NDArray:
-    """Cut into blocks ``(n_blocks, ...)`` of 16 voxels an axis, or the whole of a shorter axis; a remainder is left out."""
+    """Cut into blocks ``(n_blocks, ...)`` of 16 voxels along each axis, or all of a shorter axis; a remainder is left out."""
     edges = [min(_BLOCK, n) for n in array.shape]
     counts = [n // edge for n, edge in zip(array.shape, edges, strict=True)]
     kept = array[tuple(slice(0, n * edge) for n, edge in zip(counts, edges, strict=True))]

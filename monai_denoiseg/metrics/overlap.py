@@ -39,7 +39,7 @@ class Matches(NamedTuple):
 
 @dataclass(frozen=True)
 class Overlap:
-    """Contingency table of one image: all scores are made from it, so that the voxels are read only once.
+    """Contingency table of one image. All scores are computed from it, so the voxels are read only once.
 
     Args:
         truth: numbers of the true objects ``(T,)``, ascending.
@@ -90,7 +90,7 @@ class Overlap:
     def match(self, threshold: float = 0.5) -> Matches:
         """Match objects whose IoU is strictly above ``threshold``.
 
-        From 0.5 on a match is unique by itself; below, pairs are assigned so that their number is largest, then their IoU.
+        From 0.5 on every match is unique; below, pairs are assigned so that their number is largest, then their IoU.
         """
         above = self.iou > threshold
         if threshold >= 0.5:
@@ -107,13 +107,13 @@ class Overlap:
     @property
     def coverage_ious(self) -> np.ndarray:
         """SEG of each true object ``(T,)``: IoU with the prediction covering more than half of it, else 0."""
-        covered = 2 * self.shared > self.truth_size[:, None]  # at most one a row
+        covered = 2 * self.shared > self.truth_size[:, None]  # at most one in each row
         ious: np.ndarray = np.where(covered, self.iou, 0.0).sum(1)
         return ious
 
 
 def _numbers(name: str, image: NdarrayOrTensor, low: int) -> np.ndarray:
-    """Return an instance image as int64, or say why it is none."""
+    """Return an instance image as int64, or raise an error that says why it is none."""
     array: np.ndarray = convert_to_numpy(image)
     if array.dtype == bool:
         raise TypeError(f"`{name}` is boolean, but objects must be numbered 1, 2, …; number them with skimage.measure.label")

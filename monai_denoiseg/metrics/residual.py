@@ -1,4 +1,4 @@
-"""What the denoiser took away: does it look like noise that is independent from voxel to voxel?"""
+"""The residual (input minus denoised image): does it look like noise that is independent from voxel to voxel?"""
 
 from __future__ import annotations
 

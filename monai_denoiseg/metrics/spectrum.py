@@ -14,19 +14,20 @@ _RINGS = ((2, 3), (4, 6))
 
 
 def checkerboard(image: NDArray) -> float:
-    """Strength of patterns that repeat every second voxel: power at their frequency over what the spectrum around it lets expect.
+    """Strength of patterns that repeat every second voxel: power at their frequency relative to that of the spectrum around it.
 
     Networks that hide voxels and sample up and down leave such patterns (N2V2, Höck et al. 2022): checkerboards at the corner
     (pi, pi) of the spectrum, stripes at (pi, 0) and (0, pi). The spectrum is the mean over half-overlapping tiles under a Hann
-    window. At each of these frequencies the power of the nearest 3 lines an axis is compared with that expected from the lines 2
-    to 6 below it, along the axes that alternate only, since natural images are strong along the others. The largest ratio counts.
+    window. At each of these frequencies the power of the nearest 3 lines of each axis is compared with that expected from the
+    lines 2 to 6 below it, only along the axes that alternate, since natural images are strong along the others. The largest ratio
+    counts.
 
     Args:
-        image: ``(C, [D,] H, W)``, or ``(H, W)``, any intensity unit, all values finite; axes shorter than 16 voxels are not
-            looked along.
+        image: ``(C, [D,] H, W)``, or ``(H, W)``, any intensity unit, all values finite; axes shorter than 16 voxels are
+            ignored.
 
     Returns:
-        About 1 without artefact, clearly above 1 with one; NaN for a constant image or where all axes are too short.
+        About 1 without artefact, clearly above 1 with one; NaN for a constant image, or if all axes are too short.
 
     Raises:
         ValueError: when the image has not 2 to 4 axes.
@@ -45,7 +46,7 @@ def checkerboard(image: NDArray) -> float:
 
 
 def _ratios(channel: NDArray) -> list[float]:
-    """Power over neighbouring power, for each corner of the spectrum but the origin."""
+    """Power relative to neighbouring power, for each corner of the spectrum except the origin."""
     longest = _LONGEST[channel.ndim]
     edges = [1 if n < _SHORTEST else min(n, max(32, min(longest, n // 4))) // 2 * 2 for n in channel.shape]
     if max(edges) == 1 or not np.ptp(channel) > 0:
@@ -62,7 +63,7 @@ def _ratios(channel: NDArray) -> list[float]:
 
 
 def _expected(power: NDArray, corner: tuple[int, ...]) -> float:
-    """Power at a corner to be expected from the lines around it, where the spectrum may fall or rise towards the corner."""
+    """Power expected at a corner from the lines around it; the spectrum may fall or rise towards the corner."""
     near, far = (_ring(power, corner, *ring) for ring in _RINGS)
     if not near > 0 or not far > 0:
         return near

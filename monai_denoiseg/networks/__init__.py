@@ -17,6 +17,7 @@ from monai_denoiseg.networks.description import decode_description, encode_descr
 from monai_denoiseg.networks.from_file import load_network, load_weights, network_for_file, read_state
 from monai_denoiseg.networks.padding import reflect_to_multiple
 from monai_denoiseg.networks.plan import Plan, plan_for_spacing, resolve_plan
+from monai_denoiseg.networks.prepare import prepare_network
 from monai_denoiseg.networks.protocol import Network
 from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
 from monai_denoiseg.networks.two_stage import joined_network, load_denoiser, start_network
@@ -49,6 +50,7 @@ __all__ = [
     "network_for_file",
     "noise_sigma",
     "plan_for_spacing",
+    "prepare_network",
     "read_state",
     "reflect_to_multiple",
     "resolve_plan",

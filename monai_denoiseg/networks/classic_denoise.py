@@ -204,7 +204,7 @@ def search_h(
         options: further arguments of :func:`denoise_nlm`.
 
     Returns:
-        The value with the highest mean PSNR (the smaller one of equals), and the gains of all.
+        The value with the highest mean PSNR (in a tie the smaller one), and the gains of all.
 
     Raises:
         ValueError: when the images do not fit each other or the grid is empty.

@@ -10,17 +10,15 @@ from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.heads import Head, as_head, rule_of
-from monai_denoiseg.intensity import robust_moments
+from monai_denoiseg.intensity import check_statistics, robust_moments
 from monai_denoiseg.networks.description import (
-    FORMAT,
     KEY,
     blank_description,
-    describe_state,
+    describe_network,
     encode_description,
     matching_head,
-    merge_description,
+    present_state,
 )
-from monai_denoiseg.networks.format1 import OWN_KEYS
 from monai_denoiseg.networks.padding import reflect_to_multiple
 from monai_denoiseg.networks.unet import CAREUNet
 
@@ -44,15 +42,15 @@ class DenoiSegNet(nn.Module):
     that their softmax estimates true probabilities: a border weighted five times would else swell into the objects.
 
     The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
-    ``blind`` (true in a file without it) is false where target images were shown in training: only what does not depend on the
-    noise of its own pixel can be refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` (see
-    :mod:`~monai_denoiseg.networks.description`) tells architecture, head and rule, thresholds and :attr:`training_info` as JSON.
-    Of what stands in a buffer as well, the buffer counts; the description is written anew with each state dict.
+    ``blind`` is false where target images were shown in training: only what does not depend on the noise of its own pixel can be
+    refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` tells architecture, head and rule,
+    thresholds and :attr:`training_info` as JSON. Of what stands in a buffer as well, the buffer counts; the description is
+    written anew with each state dict.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
-        n_classes: segmentation classes; 0 only denoises. The attribute ``n_classes`` counts the segmentation channels.
+        n_classes: short for a head: of so many classes; 0 only denoises. The attribute counts the segmentation channels.
         depth: number of down-samplings of the U-Net.
         features: channels of its first level.
         kernel_size: odd edge of the convolutions, see :class:`CAREUNet`.
@@ -60,13 +58,11 @@ class DenoiSegNet(nn.Module):
         norm: ``"batch"`` or ``"none"``.
         variant: ``"care"`` (paper) or ``"n2v2"``.
         normalisation: ``"dataset"`` or ``"image"``.
-        classes: names of semantic classes in the order of the label values, background first; None for objects.
-        rays: directions of a StarDist head in voxels, ``(n_rays, spatial_dims)``, see
-            :func:`~monai_denoiseg.transforms.star_rays`; None for another head.
+        classes: short for a head: names of semantic classes in the order of the label values, background first.
+        rays: short for a head: directions of a StarDist head, see :func:`~monai_denoiseg.transforms.star_rays`.
         denoises: False gives a network that only segments.
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
-        head: what is predicted besides the denoised image, with its rule; ``n_classes``, ``classes`` and ``rays`` are short
-            forms for three of them (see :func:`~monai_denoiseg.heads.as_head`).
+        head: what is predicted besides the denoised image, with its rule; None: background, foreground, border.
 
     Raises:
         ValueError: when an argument is out of range, or arguments contradict each other.
@@ -145,7 +141,7 @@ class DenoiSegNet(nn.Module):
         self.register_buffer("blind", torch.tensor(True))
         self.register_buffer("overlap", torch.tensor([0.4, 0.4]))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
-        self.register_buffer(KEY, encode_description(self._describe()))
+        self.register_buffer(KEY, encode_description(describe_network(self, self._file)))
 
     @property
     def rays(self) -> Tensor:
@@ -174,8 +170,9 @@ class DenoiSegNet(nn.Module):
 
     @training_info.setter
     def training_info(self, info: Mapping[str, Any]) -> None:
-        encode_description(self._describe() | {"training": info})  # too long: say so now, not after the training
-        self._file["training"] = dict(info)
+        file = self._file | {"training": dict(info)}
+        encode_description(describe_network(self, file))  # too long: say so now, not after the training
+        self._file = file
         self._write_description()
 
     @torch.jit.unused
@@ -207,20 +204,9 @@ class DenoiSegNet(nn.Module):
         return rule_of(self, threshold=threshold)(prediction[: self.n_classes], spacing=spacing)
 
     @torch.jit.unused
-    def _describe(self) -> dict[str, Any]:
-        names, pair = ("ap", "seg"), {"threshold": self.threshold, "nms_overlap": self.overlap}
-        ours = {
-            "format": FORMAT,
-            "architecture": self.architecture,
-            "head": self.head.state(),
-            "decision": {key: dict(zip(names, values.tolist(), strict=True)) for key, values in pair.items()},
-        }
-        return merge_description(self._file, ours)
-
-    @torch.jit.unused
     def _write_description(self) -> None:
         with torch.no_grad():
-            self.description.copy_(encode_description(self._describe()))
+            self.description.copy_(encode_description(describe_network(self, self._file)))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Store the training data's mean and standard deviation, ``(in_channels,)`` each, in raw intensities.
@@ -233,14 +219,7 @@ class DenoiSegNet(nn.Module):
             ...
         ValueError: `std` must be positive and finite, got [0.0]
         """
-        mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
-        for name, value in (("mean", mean), ("std", std)):
-            if value.shape != (self.in_channels,):
-                raise ValueError(f"`{name}` needs {self.in_channels} values (one a channel), got shape {tuple(value.shape)}")
-        if not bool(torch.isfinite(mean).all()):
-            raise ValueError(f"`mean` must be finite, got {mean.tolist()}")
-        if not bool((torch.isfinite(std) & (std > 0)).all()):
-            raise ValueError(f"`std` must be positive and finite, got {std.tolist()}")
+        mean, std = check_statistics(mean, std, self.in_channels)
         self.mean.copy_(mean)
         self.std.copy_(std)
 
@@ -351,13 +330,11 @@ class DenoiSegNet(nn.Module):
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        found = describe_state(state_dict, prefix)
-        state_dict = {key: value for key, value in state_dict.items() if key not in {prefix + own for own in OWN_KEYS}}
+        found, state_dict = present_state(state_dict, prefix)
         if found is not None:
             self.head = matching_head(found, self.architecture, self.head)
             self._file = blank_description() | found
             state_dict[prefix + KEY] = self.description.clone()
-        state_dict = {prefix + "blind": torch.tensor(True), **state_dict}
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
         if found is not None:
-            self._write_description()
+            self._write_description()  # of what was loaded, with the thresholds

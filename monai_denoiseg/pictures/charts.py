@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 WIDTH, HEIGHT = 480, 290
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 46
 HEAD = 56
-"""Height of title and legend above a chart that stands alone."""
+"""Height of title and legend above a stand-alone chart."""
 
 _STYLE = (
     "text{font:13px system-ui,'DejaVu Sans',Arial,sans-serif;fill:#3c4757}.title{font-weight:600;fill:#16202e}"
@@ -85,7 +85,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def line_chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
-    """Draw curves into one SVG element with axes, grid and labels; a logarithmic y axis where values span a factor above 20.
+    """Draw curves into one SVG element with axes, grid and labels; the y axis is logarithmic if values span a factor above 20.
 
     Args:
         lines: the curves; those without a finite point are left out.
@@ -118,11 +118,11 @@ def line_chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
 
 
 def chart_file(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> str:
-    """Draw curves as an SVG file of its own, with title, legend and style.
+    """Draw curves as a stand-alone SVG file, with title, legend and style.
 
     Args:
         lines: the curves; those without a finite point are left out.
-        title: stands above the chart.
+        title: text above the chart.
         x_label: title of the x axis.
         y_label: title of the y axis.
 

@@ -11,7 +11,7 @@ Picture = NDArray[np.uint8]
 CLASS_COLOURS = np.array([[0.07, 0.09, 0.15], [0.13, 0.77, 0.65], [1.0, 0.62, 0.11]])
 """RGB of certain background, foreground and border; between them colours mix by probability."""
 
-# The first seven are Okabe and Ito's, told apart with any kind of colour vision; the rest fills the gaps between them.
+# The first seven are Okabe and Ito's, distinguishable with any colour vision; the rest fills the gaps between them.
 _PALETTE = (
     "e69f00 56b4e9 009e73 f0e442 d55e00 cc79a7 3f7fd6 "
     "e6194b 42d4f4 bfef45 a05cd6 fabed4 469990 ffd8b1 9a6324 aaffc3 f032e6 808000 dcbeff c05050"
@@ -19,13 +19,13 @@ _PALETTE = (
 
 
 def class_colours(n_classes: int) -> NDArray[np.float64]:
-    """Colours of semantic classes: a dark background, then twenty that are easy to tell apart, then hues far from each other.
+    """Colours of semantic classes: a dark background, then twenty that are easy to distinguish, then hues far from each other.
 
     Args:
         n_classes: number of classes, background included.
 
     Returns:
-        RGB in 0..1, ``(n_classes, 3)``. A class has the same colour however many there are.
+        RGB in 0..1, ``(n_classes, 3)``. A class has the same colour whatever the number of classes.
 
     >>> class_colours(3).round(2).tolist()
     [[0.07, 0.09, 0.15], [0.9, 0.62, 0.0], [0.34, 0.71, 0.91]]

@@ -12,7 +12,7 @@ def contrast_window(*images: NDArray) -> tuple[NDArray, NDArray]:
     """Darkest and brightest intensity to show, per channel, common to all images so that they can be compared by eye.
 
     Args:
-        images: arrays ``(C, [D,] H, W)`` of the same number of channels; NaN is passed over.
+        images: arrays ``(C, [D,] H, W)`` of the same number of channels; NaN is ignored.
 
     Returns:
         Low and high values, each ``(C,)``: the widest of the images' 2 and 99.8 percentiles.

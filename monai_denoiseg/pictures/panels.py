@@ -1,4 +1,4 @@
-"""All pictures of one image, in the order in which they are looked at."""
+"""All pictures of one image, in the order in which they are viewed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ORDER = ("input", "denoised", "residual", "clean", "probabilities", "instances"
 def panel_images(
     arrays: Mapping[str, NDArray], *, point: Sequence[int] | None = None, at_least: int = 384, at_most: int = 768
 ) -> dict[str, Picture]:
-    """Draw what is known of one image, in the order in which it is looked at.
+    """Draw all that is known about one image, in the order in which it is viewed.
 
     Input, denoised and clean image share one contrast window; the residual (input minus denoised) has its own, grey where nothing
     was changed. Objects are outlined over the darkened input, semantic classes laid
@@ -127,14 +127,14 @@ def to_png_bytes(picture: Picture) -> bytes:
 
 
 def _around(centre: int, length: int, at_most: float) -> slice:
-    """A window of at most so many voxels around an index, within the axis."""
+    """A window of at most a given number of voxels around an index, within the axis."""
     width = max(1, min(length, int(at_most)))
     start = min(max(0, centre - width // 2), length - width)
     return slice(start, start + width)
 
 
 def _with_residual(shown: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Add input minus denoised image where there are both, beside the denoised image."""
+    """Add input minus denoised image after the denoised image, if there are both."""
     if "denoised" not in shown:
         return shown
     shown = shown | {"residual": shown["input"].astype(np.float64) - shown["denoised"]}
@@ -142,7 +142,7 @@ def _with_residual(shown: dict[str, NDArray]) -> dict[str, NDArray]:
 
 
 def _around_zero(planes: Sequence[NDArray]) -> tuple[NDArray, NDArray] | None:
-    """Window of a residual: as far below 0 as above it, per channel."""
+    """Symmetric window of a residual around 0, per channel."""
     if not planes:
         return None
     flat = np.concatenate([np.abs(plane).reshape(len(plane), -1) for plane in planes], axis=1)

@@ -36,14 +36,15 @@ def axis_scale(spacing: NDArray | Sequence[float] | None, spatial_dims: int) -> 
 def cut_point(arrays: Mapping[str, NDArray]) -> tuple[int, ...]:
     """Choose the voxel through which the planes are cut: inside the largest object of the slice with most label.
 
-    The annotation decides, so that a partly annotated volume is cut along an annotated slice; without annotated objects the
-    prediction, and without any the middle of the volume. The voxel is the one of the object nearest to the object's centre.
+    The annotation decides, so a partly annotated volume is cut along an annotated slice. Without annotated objects the
+    prediction decides; without any objects the middle of the volume is taken. The voxel is that of the object
+    nearest to the object's centre.
 
     Args:
         arrays: ``input`` ``(C, [D,] H, W)`` and maybe ``truth``, ``instances`` or ``classes`` ``([D,] H, W)``.
 
     Returns:
-        One index an axis. For a plane image its middle, whatever it shows.
+        One index for each axis. For a plane image its middle, whatever it shows.
 
     >>> truth = np.zeros((4, 5, 6), int)
     >>> truth[3, 1:4, 1:4] = 1
@@ -76,7 +77,7 @@ def cut_planes(array: NDArray, point: Sequence[int]) -> list[NDArray]:
 
     Args:
         array: ``(..., [D,] H, W)``.
-        point: index of the voxel, one number an axis.
+        point: index of the voxel, one number for each axis.
 
     >>> [plane.shape for plane in cut_planes(np.zeros((1, 5, 8, 9)), (2, 4, 4))]
     [(1, 8, 9), (1, 8, 5), (1, 5, 9)]

@@ -1,4 +1,4 @@
-"""What Self2Seg is compared with: Chan and Vese's model on the noisy image, and on the denoised one."""
+"""Methods to compare Self2Seg with: Chan and Vese's model on the noisy image, and on the denoised one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def segment_convex_chan_vese(image: ArrayLike | Tensor, lam: float | None = 0.02
 
     Args:
         image: ``(C, [D,] H, W)``.
-        lam: price of a pixel of boundary, see :class:`Self2Seg`.
+        lam: price of a boundary pixel, see :class:`Self2Seg`.
         options: of :class:`Self2Seg`; ``experts=["constant"] * n`` for n regions.
 
     Source: Chan, Esedoglu, Nikolova, SIAM J. Appl. Math. 66 (2006).
@@ -47,7 +47,7 @@ def segment_sequential(
 
     Args:
         image: ``(C, [D,] H, W)``.
-        lam: price of a pixel of boundary.
+        lam: price of a boundary pixel.
         noise2fast: options of :func:`denoise_noise2fast`.
         options: of :class:`Self2Seg`.
 

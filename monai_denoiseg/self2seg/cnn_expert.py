@@ -17,16 +17,16 @@ from monai_denoiseg.self2seg.watch import Watch
 class Noise2FastExpert:
     """Learns one region by Noise2Fast.
 
-    It is given the hard mask and minimises another loss than the energy, so that the energy may rise now and then.
+    It gets the hard mask and minimises a loss that differs from the energy, so the energy may rise now and then.
 
     Args:
         settings: of the network and its first training; None: the defaults.
         warm: keep the weights from one outer step to the next, with a fresh optimiser; False: start afresh each time, as
             published.
-        warm_iterations: at most so many iterations in the steps after the first, if ``warm``.
-        compare: what :meth:`fit` returns for the experts to be compared by: ``"neighbours"``, each pixel predicted from half
-            images it is no part of; ``"denoised"``, the denoised image, as published. The latter has seen the noise of its pixel,
-            and the expert that smooths less seems the better one everywhere.
+        warm_iterations: at most this many iterations in the steps after the first, if ``warm``.
+        compare: what :meth:`fit` returns, by which experts are compared: ``"neighbours"``, each pixel predicted from half
+            images that do not contain it; ``"denoised"``, the denoised image, as published. The latter has seen the noise of its
+            pixel, so the expert that smooths less seems better everywhere.
         options: single settings to replace, such as ``features=16`` or ``seed=1``. Give each expert a seed of its own.
 
     Attributes:

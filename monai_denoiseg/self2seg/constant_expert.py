@@ -1,4 +1,4 @@
-"""An expert that knows one brightness."""
+"""An expert that predicts one brightness."""
 
 from __future__ import annotations
 

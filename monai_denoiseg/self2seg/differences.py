@@ -120,7 +120,7 @@ def axis_weights(weights: Sequence[float] | None, spatial_dims: int) -> tuple[fl
     """Return the factor of each spatial axis as numbers.
 
     Args:
-        weights: one an axis, or None for 1.
+        weights: one for each axis, or None for 1.
         spatial_dims: number of spatial axes.
 
     Raises:

@@ -38,7 +38,7 @@ def energies_svg(records: Sequence[EnergyRecord], title: str = "Energy of the se
 
     Args:
         records: of a run.
-        title: stands above the chart, for instance the name of the image.
+        title: text above the chart, for instance the name of the image.
 
     Returns:
         The text of an SVG file.
@@ -87,7 +87,7 @@ def lambda_path_csv(path: LambdaPath) -> str:
 
 
 def _table(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Comma separated, with seven digits: what float32 tells."""
+    """Comma separated, with seven digits, the precision of float32."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)

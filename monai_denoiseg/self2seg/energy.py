@@ -19,7 +19,7 @@ def residuals(image: Tensor, predictions: Tensor, box: int = 1) -> Tensor:
         image: ``(C, [D,] H, W)``.
         predictions: ``(regions, C, [D,] H, W)``.
         box: average the residuals over a box of this many pixels on each axis before they are squared; 1 does not. It makes
-            experts that differ in brightness easier to tell apart in strong noise, and blurs the boundary by half a box.
+            experts that differ in brightness easier to distinguish in strong noise, and blurs the boundary by half a box.
 
     Returns:
         ``(regions, [D,] H, W)``.
@@ -95,7 +95,7 @@ def to_labels(u: Tensor) -> Tensor:
         u: ``(K, [D,] H, W)``.
 
     Returns:
-        ``([D,] H, W)``, int64. Where two regions are equal the first is taken.
+        ``([D,] H, W)``, int64. Ties go to the first region.
 
     >>> to_labels(torch.tensor([[[0.5, 0.6]]]))
     tensor([[0, 1]])

@@ -1,4 +1,4 @@
-"""What Self2Seg asks of a denoiser."""
+"""What Self2Seg needs of a denoiser."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Expert(Protocol):
     Self2Seg has one for each region and calls :meth:`fit` in turn with the solution for the regions. An expert may keep what it
     has learnt from one call to the next.
 
-    The prediction of a pixel should not depend on the pixel's own value, else the expert that smooths least has the smallest
-    residual everywhere. An expert whose best denoised image does see the pixel keeps that image as ``denoised``.
+    The prediction of a pixel should not depend on the pixel's own value; otherwise the expert that smooths least has the smallest
+    residual everywhere. If the best denoised image of an expert does depend on the pixel, the expert keeps it as ``denoised``.
 
     Attributes:
         soft: True for an expert that takes weights between 0 and 1 and minimises ``sum(weights * (image - prediction)^2)`` plus

@@ -23,7 +23,7 @@ def make_experts(experts: Sequence[str | Expert], seed: int = 0, ridge: float = 
 
     Args:
         experts: names (``"noise2fast"``, ``"linear"``, ``"constant"``) or objects, of the background first. Objects are copied,
-            so that a run does not go on from what another has learnt.
+            so no run starts from what another has learnt.
         seed: of the random numbers; each expert gets its own.
         ridge: of the experts named ``"linear"``, see :class:`~monai_denoiseg.self2seg.linear_expert.LinearExpert`.
         noise2fast: options of the experts named ``"noise2fast"``. They are checked even if there is no such expert, so that a

@@ -35,24 +35,24 @@ STARTS = ("threshold", "denoise", "boxes", "scribbles")
 class Self2Seg:
     """Joint segmentation and denoising of a single image: experts compete for the pixels.
 
-    Each region has a denoiser that learns from the pixels of that region alone. Where a denoiser explains the image better than
-    the others, the pixel is given to it; the length of the boundary keeps the regions in one piece. Both steps are repeated.
+    Each region has a denoiser that learns from the pixels of this region only. Each pixel is assigned to the denoiser that
+    explains it best; a price on the length of the boundary keeps the regions compact. Both steps are repeated.
 
     Args:
         experts: of each region, the background first: ``"noise2fast"`` (a small convolutional network), ``"linear"`` (a
             blind-spot filter, seconds), ``"constant"``, or objects (see :class:`~monai_denoiseg.self2seg.expert.Expert`).
-        lam: price of a pixel of boundary, in squared intensities of the image scaled to [0, 1]. None: chosen at every step from
+        lam: price of a boundary pixel, in squared intensities of the image scaled to [0, 1]. None: chosen at every step from
             ``lam_path`` by :func:`~monai_denoiseg.self2seg.path.held_out_scores`.
         lam_path: also return the masks for these weights.
         tv: how the boundary is measured: ``"isotropic"``, or ``"anisotropic"`` (along the axes; thresholding is exact).
-        mu: weight of the squared distance to the regions of the step before.
+        mu: weight of the squared distance to the regions of the previous step.
         ridge: penalty that keeps a ``"linear"`` expert to its own region: 1 for textures, 10 for cells.
-        residual_box: average the residuals over a box of so many pixels (odd); 1: not. For cells in strong noise, 3.
+        residual_box: average the residuals over a box of this many pixels (odd); 1: not. For cells in strong noise, 3.
         start: what the experts learn from first: ``"threshold"`` (by brightness), ``"denoise"`` (the same after Noise2Fast),
             ``"boxes"`` or ``"scribbles"`` (given with the image).
         start_threshold: where to cut between darkest (0) and brightest (1); None: Otsu's threshold. More regions: always Otsu's.
         keep_scribbles: whether drawn pixels keep their region to the end.
-        max_outer: at most so many rounds.
+        max_outer: at most this many rounds.
         energy_tolerance: stop when the energy changes by less than this share.
         mask_tolerance: stop when less than this share of the pixels changes region.
         gap_tolerance: of the solver, see :func:`~monai_denoiseg.self2seg.solver.solve_u`.

@@ -26,8 +26,8 @@ def train_noise2fast(
     """Train a network on one image and denoise it.
 
     Each iteration learns one half of the image from the other, seen through the mask. The network goes on from the weights it
-    has. Of a stack one network learns all planes, one plane an iteration, the more often the more pixels of
-    the mask it has.
+    has. In a stack one network learns all planes, one plane in each iteration. A plane
+    with more pixels of the mask is drawn more often.
 
     Args:
         net: maps ``(B, C, H, W)`` to the same shape; trained in place.
@@ -61,8 +61,8 @@ def predict_noise2fast(
 ) -> tuple[Tensor, Tensor]:
     """Train as :func:`train_noise2fast` does, and also predict each pixel from its neighbours alone.
 
-    The error of that prediction tells how well the network knows a place. That of the denoised image does not: it has seen the
-    noise of its own pixel, and a network that smooths little would seem to know every place best.
+    The error of this prediction measures how well the network knows a place. The error of the denoised image does not: it has
+    seen the noise of its own pixel, so a network that smooths little would seem best everywhere.
 
     Args:
         net: as there.
@@ -98,7 +98,7 @@ def denoise_noise2fast(
         options: single settings to replace, such as ``features=16``.
 
     Returns:
-        Tensor of the same shape, float32, in the unit of the image. A constant channel comes back as it is.
+        Tensor of the same shape, float32, in the unit of the image. A constant channel is returned unchanged.
 
     Raises:
         ValueError: for a wrong number of axes, values that are not finite, or planes of a single pixel.

@@ -16,8 +16,8 @@ PADDINGS = ("reflect", "zeros")
 class Noise2FastNet(nn.Module):
     """Blocks of two 3x3 convolutions with ReLU, then a 1x1 convolution.
 
-    With reflection the image is mirrored once, as far as the network sees, in place of once for each convolution. The result
-    is as good and quicker, and images of any size will do, down to a single pixel.
+    With reflection the image is mirrored once, as far as the receptive field reaches, and not in each convolution. This is as
+    good and faster, and works for images of any size, down to a single pixel.
 
     Args:
         channels: channels of the image.
@@ -48,7 +48,7 @@ class Noise2FastNet(nn.Module):
         self.convolutions = nn.ModuleList()
         for before, after in pairwise(widths):
             convolution = nn.Conv2d(before, after, 3, padding=0 if self.margin else 1)
-            # torch's own start lets the signal fade from layer to layer: it takes twice as many iterations to the same quality.
+            # torch's default initialisation attenuates the signal from layer to layer: it needs twice as many iterations.
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             assert convolution.bias is not None
             nn.init.zeros_(convolution.bias)

@@ -22,7 +22,7 @@ Pair = tuple[Tensor, Tensor, Tensor, Tensor]
 AMP = ("auto", "off", "bf16")
 MAX_JUDGED = 4
 ORDER = ((0, 1), (1, 0), (2, 3), (3, 2))
-"""Half image given and half image wanted."""
+"""Half image that is the input, and half image that is the target."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Noise2FastSettings:
     Args:
         features: channels of the network. 64 as published; 16 denoised as well as 32 in trials, in less than half the time.
         blocks: blocks of two convolutions.
-        learning_rate: of Adam; few features stand and want more than the published 0.001.
+        learning_rate: of Adam; with few features more than the published 0.001 is needed and stable.
         patience: iterations without a new best after which training ends.
         max_iterations: iterations after which it ends in any case.
         evaluate_every: iterations between two looks at the whole image.
-        crop: each iteration learns a random window of so many pixels along each axis of the half image, so that large images take
-            no longer than small ones; None: all of it, as published.
-        average: the result is the mean of so many outputs, of the last looks.
+        crop: each iteration learns a random window of this many pixels along each axis of the half image, so that large images
+            take no longer than small ones; None: all of it, as published.
+        average: the result is the mean of this many outputs, of the last looks.
         variant: ``"default"``: linear output, squared error, any intensity; ``"paper"``: scaled to [0, 1], sigmoid, and
             without a mask zero padding and cross entropy.
         seed: seed of the first weights and of the order of the pairs.
-        amp: ``"auto"``: bf16 where the processor gains from it; ``"bf16"``; ``"off"``: float32.
+        amp: ``"auto"``: bf16 if the processor supports it in hardware; ``"bf16"``; ``"off"``: float32.
 
     Raises:
         ValueError: for a value out of range.
@@ -125,9 +125,9 @@ class Training:
                 "`mask` holds only the last pixel of odd axes, which no half image has; nothing can be learnt from it"
             )
         self.generator = torch.Generator().manual_seed(settings.seed)
-        # A few planes are enough to see whether it still gets better.
+        # A few planes are enough to see whether the network still improves.
         seen = self.masks.flatten(1).any(1).nonzero().flatten()
-        # The weights of the last looks in place of their outputs: small, and a stack needs its other planes only at the end.
+        # The weights of the last looks instead of their outputs: small, and a stack needs its other planes only at the end.
         self.kept: deque[dict[str, Tensor]] = deque(maxlen=settings.average)
         self.judged = seen[torch.linspace(0, len(seen) - 1, min(len(seen), MAX_JUDGED)).round().long().to(seen.device)]
 
@@ -193,10 +193,10 @@ class Training:
         return -total / weight
 
     def from_neighbours(self) -> Tensor:
-        """Predict each pixel from the half images it is no part of, after :meth:`run`.
+        """Predict each pixel from the half images that do not contain it, after :meth:`run`.
 
-        Such a prediction has not seen the noise of its pixel, so that its error tells how well the network knows the place. The
-        denoised image has: there a network that smooths little would always seem to know best.
+        Such a prediction has not seen the noise of its pixel, so its error measures how well the network knows the place. The
+        denoised image has seen it: by its error a network that smooths little would always seem best.
 
         Returns:
             ``(P, C, H, W)``; a pixel that is in no half image keeps the denoised value.
@@ -239,7 +239,7 @@ class Training:
 
 
 def gains_from_bf16(amp: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16: where it is asked for, or ``"auto"`` and the processor multiplies it in hardware.
+    """Whether to compute in bfloat16: on request, or ``"auto"`` and the processor multiplies it in hardware.
 
     >>> gains_from_bf16("bf16", torch.device("cpu")), gains_from_bf16("off", torch.device("cpu"))
     (True, False)
@@ -253,7 +253,7 @@ def gains_from_bf16(amp: str, device: torch.device) -> bool:
 
 
 def _pairs(planes: Tensor, masks: Tensor) -> Iterator[Pair]:
-    """The four training pairs, without those that hold nothing to learn."""
+    """The four training pairs, without those that contain nothing to learn."""
     halves, masked = checkerboard_pairs(planes), checkerboard_pairs(masks)
     for source, target in ORDER:
         pixels = masked[target].flatten().nonzero().flatten()
@@ -262,7 +262,7 @@ def _pairs(planes: Tensor, masks: Tensor) -> Iterator[Pair]:
 
 
 def _dead(result: Tensor, planes: Tensor) -> bool:
-    """Whether a network gives the same everywhere: its rectifiers have died."""
+    """Whether a network predicts the same value everywhere, because its rectifiers have died."""
     return bool(result.std(correction=0) <= 1e-3 * planes.std(correction=0))
 
 

@@ -77,17 +77,17 @@ def checkerboard(shape: Sequence[int], block: int = 1) -> Tensor:
 
 
 def held_out_scores(costs: Tensor, lams: Sequence[float], block: int = 1, **solver: Any) -> list[float]:
-    """How well each weight foretells the pixels it has not seen.
+    """How well each weight predicts the pixels it has not seen.
 
-    The pixels are parted like a checkerboard. The regions are found from the costs of one half alone (the other half follows its
-    neighbours), and the costs of the other half are summed over the regions so found; then the halves change places. Too small a
+    The pixels are divided like a checkerboard. The regions are found from the costs of one half only (the other half follows its
+    neighbours), and the costs of the other half are summed over these regions. Then the halves are exchanged. Too small a
     weight follows the noise of the half it sees, too large a weight cuts off what both halves show; noise independent from pixel
     to pixel is punished in the other half. This is two-fold cross-validation of the energy's own data term.
 
     Args:
         costs: of each region, ``(regions, [D,] H, W)``.
         lams: the weights.
-        block: side of the checkerboard's fields in pixels.
+        block: side of the squares in pixels.
         solver: options of :func:`solve_u`.
 
     Returns:
@@ -111,7 +111,7 @@ def held_out_scores(costs: Tensor, lams: Sequence[float], block: int = 1, **solv
 
 
 def choose_lambda(scores: Sequence[float]) -> int:
-    """Index of the weight to take: the one of the lowest score, of equals the largest weight.
+    """Index of the weight with the lowest score; ties go to the largest weight.
 
     Args:
         scores: mean held-out costs, weights ascending.

@@ -18,12 +18,12 @@ class EnergyRecord:
     Args:
         step: number of the outer step, from 1.
         lam: weight of the boundary length.
-        energy: ``lam * tv + fit``, without the pull towards the regions of the step before where there is one (``mu``).
+        energy: ``lam * tv + fit``, without the term that keeps regions close to the previous ones (``mu``).
         tv: total variation of the membership: the length of the boundary in pixels.
         fit: squared residuals of the experts in their regions, with the image scaled to [0, 1], plus the experts' own penalties.
-        gap: bound on how far the energy (with the pull) is above the lowest one for these experts.
+        gap: bound on how far the energy (with that term) is above the lowest one for these experts.
         iterations: of the solver.
-        changed: share of pixels whose region changed since the step before.
+        changed: share of pixels whose region changed since the previous step.
         seconds: since the beginning.
 
     >>> EnergyRecord(1, 0.1, 5.0, 20.0, 3.0, 0.0, 50, 1.0, 0.2).row()["tv"]
@@ -58,7 +58,7 @@ class Self2SegResult:
         stopped: why: ``"energy"``, ``"mask"``, ``"max_outer"``, ``"time"`` or ``"empty"`` (a region vanished; the
             step before is returned where there was one).
         lam: the weight of the boundary length that was used.
-        path: masks for other weights, where asked for.
+        path: masks for other weights, on request.
 
     >>> import torch
     >>> u, image = torch.ones(1, 1, 2), torch.zeros(1, 1, 2)

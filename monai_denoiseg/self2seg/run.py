@@ -1,4 +1,4 @@
-"""The two steps of Self2Seg and what they leave behind."""
+"""The two steps of Self2Seg and their results."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from monai_denoiseg.self2seg.watch import Watch
 
 @dataclass(frozen=True)
 class Rules:
-    """How pixels are given to experts.
+    """Rules by which pixels are assigned to experts.
 
     Args:
-        lam: price of a pixel of boundary; None: chosen at each step from ``lam_path``.
+        lam: price of a boundary pixel; None: chosen at each step from ``lam_path``.
         lam_path: weights to choose from, or to return the masks of.
-        mu: weight of the squared distance to the regions of the step before.
+        mu: weight of the squared distance to the regions of the previous step.
         residual_box: see :func:`~monai_denoiseg.self2seg.energy.residuals`.
         solver: options of :func:`~monai_denoiseg.self2seg.solver.solve_u`.
 
@@ -53,7 +53,7 @@ class Run:
 
     Args:
         image: ``(C, [D,] H, W)``.
-        experts: one a region.
+        experts: one for each region.
         masks: what they learn from first, ``(regions, [D,] H, W)``, bool.
         rules: of the run.
         watch: time and progress.
@@ -85,7 +85,7 @@ class Run:
         self._best: Self2SegResult | None = None
 
     def copy(self, rules: Rules) -> Run:
-        """A run in the same state that goes on by other rules.
+        """A copy of the run in the same state that goes on by other rules.
 
         Args:
             rules: of the copy.
@@ -105,7 +105,7 @@ class Run:
         self.denoised = torch.stack([p if d is None else d for p, d in zip(fitted, clean, strict=True)])
 
     def cut(self, step: int) -> None:
-        """Give each pixel to an expert."""
+        """Assign each pixel to an expert."""
         costs = residuals(self.image / self.scale, self.predictions / self.scale, self.rules.residual_box)
         self._costs = costs
         lam = self._solve(costs)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 FEW = 12
-"""Up to so many entries are sorted by comparing whole images; the time for that grows with the square of the number."""
+"""Up to this many entries are sorted by comparing whole images; the time for that grows with the square of the number."""
 
 
 def project_simplex(x: Tensor, dim: int) -> Tensor:
@@ -58,7 +58,7 @@ def simplex_threshold(x: Tensor, dim: int) -> Tensor:
 
 
 def _threshold_of_few(x: Tensor, dim: int) -> Tensor:
-    """The same, taking the largest entry of what is left again and again: whole images are compared, which is much faster."""
+    """The same, repeatedly taking the largest remaining entry: whole images are compared, which is much faster."""
     rest = list(x.unbind(dim))
     threshold, excess = None, torch.full_like(rest[0], -1.0)
     for count in range(1, len(rest) + 1):

@@ -42,7 +42,7 @@ BALANCE = 0.7
 times the iterations at 3 (gap of 1e-4, 256 x 256 pixels, random and noisy piecewise constant costs). The printed steps 1/4 and
 1/2 amount to about ``0.7 * lam``, hence they are slow for a small ``lam``."""
 RELAXATION = 1.9
-"""Each iteration goes so many times as far as the plain algorithm, which halves the number of iterations; must be below 2."""
+"""Each iteration goes this many times as far as the plain algorithm, which halves the number of iterations; must be below 2."""
 STRONG_PULL = 0.1
 """From this ``mu / lam`` on the accelerated algorithm needs fewer iterations than the relaxed plain one, down to a tenth; below
 it up to four times as many."""
@@ -74,13 +74,13 @@ def solve_u(
 
     Args:
         cost: ``(B, K, [D,] H, W)``, float32 or float64; negative where a channel fits.
-        lam: weight of the total variation, >= 0; one number or one an item, ``(B,)``.
+        lam: weight of the total variation, >= 0; one number or one for each item, ``(B,)``.
         tv: ``"isotropic"`` or ``"anisotropic"``.
         mu: weight of the distance to ``reference``, >= 0.
         reference: memberships to stay near, as ``cost``; needed for ``mu > 0``.
         start: solution of a similar problem to begin with.
         tolerance: see above.
-        max_iterations: at most so many iterations.
+        max_iterations: at most this many iterations.
         check_every: iterations between two computations of the gap.
         weights: factor of each axis in the total variation, see :func:`~monai_denoiseg.self2seg.differences.gradient`.
         watch: stops when its time is up.
@@ -205,7 +205,7 @@ def _begin(problem: Saddle, start: USolution | None) -> tuple[Tensor, Tensor]:
 def _state_problem(
     cost: Tensor, lam: float | Tensor, tv: str, mu: float, reference: Tensor | None, weights: Sequence[float] | None
 ) -> Saddle:
-    """Check what the user gave and put it together."""
+    """Check the user's arguments and combine them."""
     if cost.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"`cost` must be float32 or float64, got {cost.dtype}; convert it with .float()")
     if cost.ndim < 3 or 0 in cost.shape:

@@ -15,11 +15,11 @@ Boxes = Sequence[Sequence[Sequence[int]]]
 
 
 def start_by_threshold(image: Tensor, n_regions: int = 2, threshold: float | None = 0.5) -> Tensor:
-    """Part the image by brightness; the last region is the brightest.
+    """Divide the image by brightness; the last region is the brightest.
 
     Args:
         image: ``(C, [D,] H, W)``; channels are averaged after each has been scaled to [0, 1].
-        n_regions: number of regions. More than two are parted by Otsu's thresholds.
+        n_regions: number of regions. More than two are separated by Otsu's thresholds.
         threshold: for two regions, where between darkest (0) and brightest (1) to cut; None: Otsu's threshold.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A network trained before as an expert."""
+"""A network trained beforehand, as an expert."""
 
 from __future__ import annotations
 

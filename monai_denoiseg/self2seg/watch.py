@@ -11,7 +11,7 @@ from monai_denoiseg.checks import check_range
 
 
 class Watch:
-    """Tells a long loop when its time is up, and shows that it is alive.
+    """Time budget of a long loop, with a progress bar.
 
     Args:
         seconds: time budget from now on; None for no limit.
@@ -47,7 +47,7 @@ class Watch:
         """Advance the progress bar by one step.
 
         Args:
-            text: what is being done; empty leaves the words that stand there.
+            text: what is being done; empty keeps the present text.
         """
         if self._bar is not None:
             if text:

@@ -15,7 +15,7 @@ from monai_denoiseg.constants import CLASSES
 class SplitPredictiond(MapTransform):
     """Keep the class probabilities of a prediction under its key and add ``denoised`` (and a copy of the ``probabilities``).
 
-    What a network has not (no classes, no denoised channels) its item has not either.
+    If a network has no classes, or no denoised channels, the item gets none.
 
     Args:
         keys: the prediction ``(K + C, [D,] H, W)``: class probabilities, then denoised channels.

@@ -116,6 +116,25 @@ def test_split_does_not_depend_on_the_order_but_on_the_seed():
     assert sorted(train + validation, key=lambda item: item["image"]) == items
 
 
+@pytest.mark.parametrize(
+    ("labelled", "unlabelled", "fraction", "expected"),
+    [
+        (20, 20, 0.2, (4, 4)),
+        (20, 20, 0.15, (3, 3)),
+        (10, 30, 0.25, (2, 8)),  # halves: labelled to even, unlabelled upwards
+        (1, 1, 0.5, (0, 1)),
+        (1, 2, 0.1, (0, 1)),
+        (0, 4, 0.1, (0, 1)),
+        (3, 3, 0.1, (1, 0)),
+        (0, 3, 0.9, (0, 2)),  # something is left to train on
+        (2, 5, 0.99, (1, 5)),
+    ],
+)
+def test_how_many_files_go_to_validation(labelled, unlabelled, fraction, expected):
+    _, validation = split_datalist(make_items(labelled, unlabelled), fraction)
+    assert (count_labelled(validation), len(validation) - count_labelled(validation)) == expected
+
+
 @pytest.mark.parametrize("labelled", range(6))
 @pytest.mark.parametrize("unlabelled", [0, 1, 2, 3, 17])
 @pytest.mark.parametrize("fraction", [0.0, 0.05, 0.15, 0.5, 0.99])

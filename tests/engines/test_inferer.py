@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from monai_denoiseg.engines import DenoiSegInferer, tiles
+from monai_denoiseg.heads import StarHead
 from monai_denoiseg.networks import DenoiSegNet
 
 
@@ -233,7 +234,7 @@ class DiscNet(torch.nn.Module):
         from monai_denoiseg.transforms import StarLabel
 
         self.label, self.rays = StarLabel(rays), torch.as_tensor(rays)
-        self.n_classes, self.head, self.denoises, self.multiple = 1 + len(rays), "stardist", True, [1, 1]
+        self.n_classes, self.head, self.denoises, self.multiple = 1 + len(rays), StarHead(rays), True, [1, 1]
 
     def square(self) -> bool:
         return True

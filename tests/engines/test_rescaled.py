@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader
 
 from monai_denoiseg.data import PatchCollate
 from monai_denoiseg.engines import RescaledLabels, can_rescale
+from monai_denoiseg.heads import target_label
 from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.transforms.labels import target_label
 
 
 @pytest.mark.parametrize(("epochs", "start", "first"), [(10, 0.2, 3), (5, 0.2, 2), (1, 0.2, None), (4, 0.0, 1), (4, 1.0, None)])

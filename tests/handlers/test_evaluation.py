@@ -169,7 +169,7 @@ def test_pictures_of_an_earlier_evaluation_go(tmp_path: Path) -> None:
 
 def test_without_pictures(tmp_path: Path) -> None:
     run(tmp_path, [case(0, (10, 20), 2)], pictures=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json", "per_image.csv"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["metrics.json", "per_image.csv"]
 
 
 def test_several_channels_and_unannotated_voxels(tmp_path: Path) -> None:
@@ -187,6 +187,8 @@ def test_options_are_checked(tmp_path: Path) -> None:
         run(tmp_path, [], reduction="median")
     with pytest.raises(ValueError, match="`head` must be one of 'classes', 'stardist', 'none', got 'star'"):
         run(tmp_path, [], head="star")
+    with pytest.raises(ValueError, match="reduction"):
+        run(tmp_path, [], reduction="median", classes=ORGANS)
 
 
 ORGANS = ["background", "liver", "left kidney", "spleen"]

@@ -11,6 +11,7 @@ from typing import Any
 from monai.bundle import ConfigWorkflow, ReferenceResolver
 
 from monai_denoiseg.bundle.folders import BUNDLES, RUN, bundle_folder
+from monai_denoiseg.bundle.resume import continued_settings
 from monai_denoiseg.bundle.settings.check import check_settings
 from monai_denoiseg.bundle.settings.literals import is_wiring
 from monai_denoiseg.bundle.settings.typed import typed_words
@@ -23,8 +24,9 @@ def user_settings() -> dict[str, Any]:
     """Check the settings of the running configuration and return them.
 
     MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default, and hands on any value.
-    A bundle therefore calls this first. Values given in another form (``--tta false`` as text) are put right, and paths stay the
-    text that was typed. A bundle of the user's own finds the network in its own folder.
+    A bundle therefore calls this first. A resumed training gets the settings of its checkpoint. Values given in another form
+    (``--tta false`` as text) are put right, and paths stay the text that was typed. A bundle of the user's own finds the
+    network in its own folder.
 
     Returns:
         The settings whose values are plain (numbers, strings, lists), for the record of a run.
@@ -42,14 +44,24 @@ def user_settings() -> dict[str, Any]:
     explain_errors()
     resolver, folder = _running()
     config = dict(resolver.items[""].get_config())
-    values = check_settings(config, typed_words())
-    for key, value in values.items():
-        resolver.items[key].config = resolver.resolved_content[key] = value
+    typed = typed_words()
+    values = check_settings(config, typed)
+    _put(resolver, values)
+    if values.get("resume") is True:
+        last = Path(resolver.get_resolved_content("ckpt_dir")) / "last.pt"
+        kept = continued_settings(last, values, typed)
+        _put(resolver, kept)
+        values |= kept
     network = _own_network(values, folder) if is_wiring(config.get("model_file")) else None
     if network is not None:
         logger.info("network: %s", network)
         resolver.resolved_content["model_file"] = str(network)
     return {key: value for key, value in values.items() if _is_data(value)}
+
+
+def _put(resolver: ReferenceResolver, values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        resolver.items[key].config = resolver.resolved_content[key] = value
 
 
 def _running() -> tuple[ReferenceResolver, Path | None]:

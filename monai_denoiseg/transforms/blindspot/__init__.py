@@ -1,4 +1,4 @@
-"""Blind spots: which voxels are hidden, and what stands in their place."""
+"""Blind spots: which voxels are hidden, and what replaces them."""
 
 from monai_denoiseg.transforms.blindspot.blindspot import BlindSpot, FixedBlindSpotd, Spots, draw_spots
 from monai_denoiseg.transforms.blindspot.replacement import STRATEGIES

@@ -19,7 +19,7 @@ from monai_denoiseg.transforms.blindspot.struct_copy import copy_blocks
 from monai_denoiseg.transforms.blindspot.struct_mask import read_struct_mask, struct_neighbours
 
 PAPER_FRACTION = 1 / 64
-"""What the paper's 1.5 % comes to in 2D after its rounding: one voxel in an 8 x 8 box."""
+"""The paper's 1.5 %, after its rounding in 2D: one voxel in an 8 x 8 box."""
 
 STRUCT_VALUES = ("block", "random")
 """How the neighbours of a struct mask are hidden."""
@@ -77,7 +77,7 @@ def draw_spots(shape: torch.Size, fraction: float, *, shared: bool = False, devi
         stride //= n
         corner = box // math.prod(grid[axis + 1 :]) % grid[axis] * edge
         place = corner + torch.randint(edge, index.shape, device=device, generator=generator)
-        valid &= place < n  # A box may hang over the border: a spot drawn outside is dropped, which keeps the density even.
+        valid &= place < n  # A box may extend beyond the border: a spot drawn outside is dropped, which keeps the density even.
         index += place.clamp(max=n - 1) * stride
     return Spots(index, valid)
 
@@ -162,7 +162,7 @@ class BlindSpot(Transform):
 
         Raises:
             TypeError: when the batch is not of a floating type (a replacement could not be written back exactly).
-            ValueError: when the struct mask has not as many axes as the image.
+            ValueError: when the struct mask does not have as many axes as the image.
         """
         if not batch.is_floating_point():
             raise TypeError(f"blind spots need a floating point image, got {batch.dtype}; convert with .float()")

@@ -1,4 +1,4 @@
-"""What takes the place of a blind spot: values made from its neighbours, for all spots of a batch at once."""
+"""Replacement of blind spots by values made from their neighbours, for all spots of a batch at once."""
 
 from __future__ import annotations
 

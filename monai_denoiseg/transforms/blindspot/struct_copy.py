@@ -1,4 +1,4 @@
-"""What takes the place of a blind spot and its correlated neighbours: a block of the same shape from nearby."""
+"""Replacement of a blind spot and its correlated neighbours: a block of the same shape from nearby."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["copy_blocks"]
 def copy_blocks(batch: Tensor, spots: Tensor, mask: Any, radius: int, generator: torch.Generator | None = None) -> Tensor:
     """Replace every blind spot and its struct neighbours by a block copied from a random place nearby.
 
-    The copy holds noise of the very kind around it. A network can hardly tell it from the rest, so what it learns at the hidden
-    places it also does at inference, where nothing is hidden. (Uniform random values, the original, stand out: with a box mask
-    the network learned to denoise beside them only.) The block copied never overlaps the one it replaces.
+    The copy contains the same kind of noise as its surroundings. A network can hardly distinguish it, so what it learns at hidden
+    voxels holds at inference too, where nothing is hidden. (Uniform random values, as in the original, stand out: with a box mask
+    the network learned to denoise only next to them.) The block copied never overlaps the one it replaces.
 
     Args:
         batch: ``(B, C, [D,] H, W)``.
@@ -27,10 +27,10 @@ def copy_blocks(batch: Tensor, spots: Tensor, mask: Any, radius: int, generator:
         generator: a ``torch.Generator`` of the batch's device; None for torch's global one.
 
     Returns:
-        The batch with the blocks replaced; beyond the image's edge they are read as if it was mirrored.
+        The batch with the blocks replaced; beyond the edge the image is mirrored.
 
     Raises:
-        ValueError: when the mask has not the image's axes.
+        ValueError: when the mask does not have the image's axes.
 
     >>> batch, spots = torch.arange(25.0).reshape(1, 1, 5, 5), torch.zeros(1, 1, 5, 5, dtype=torch.bool)
     >>> spots[0, 0, 2, 2] = True

@@ -1,4 +1,4 @@
-"""Masks of structN2V: which neighbours of a blind spot are hidden with it, because the noise links them."""
+"""Masks of structN2V: which neighbours of a blind spot are hidden with it, because their noise is correlated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["box_mask", "covered_axes", "exchangeable", "line_mask", "read_struct
 
 
 def read_struct_mask(struct_mask: Any, spatial_dims: int | None = None) -> NDArray[np.bool_]:
-    """Check a mask and take out its centre, which is the blind spot itself.
+    """Check a mask and remove its centre, which is the blind spot itself.
 
     Args:
         struct_mask: nested lists of 0 and 1, ``(H, W)`` or ``(D, H, W)``, each axis of odd length. ``[[1, 1, 1]]`` marks the
@@ -156,7 +156,7 @@ def struct_neighbours(spots: Tensor, mask: NDArray[np.bool_]) -> Tensor:
         Boolean, same shape: True at each neighbour. A blind spot is among them where it is the neighbour of another one.
 
     Raises:
-        ValueError: when the mask has not the image's axes.
+        ValueError: when the mask does not have the image's axes.
 
     >>> struct_neighbours(torch.tensor([[[[True, False, False, False]]]]), read_struct_mask([[1, 1, 1, 1, 1]])).int().tolist()
     [[[[0, 1, 1, 0]]]]

@@ -150,7 +150,7 @@ class ProbabilitiesToInstances(Transform):
 
         Args:
             probabilities: ``(3 or more, [D,] H, W)``: background, foreground, border; further channels are not looked at.
-            threshold: takes the place of the default threshold in this call.
+            threshold: replaces the default threshold in this call.
             spacing: voxel size along each axis (``[Z,] Y, X``), NaN where not known. Sizes and lengths only look at it with
                 ``units="physical"``; ``split_neck`` always does, since a ratio has no unit.
 
@@ -185,8 +185,8 @@ class ProbabilitiesToInstancesd(MapTransform):
         fill_holes: see there.
         connectivity: see there.
         units: see there.
-        spacing_key: key of the voxel size; an item may lack it, but for ``units="physical"``.
-        allow_missing_keys: leave out keys an item has not.
+        spacing_key: key of the voxel size; an item may lack it, except with ``units="physical"``.
+        allow_missing_keys: leave out keys that an item lacks.
         split_neck: see :class:`ProbabilitiesToInstances`.
 
     >>> ProbabilitiesToInstancesd("pred")({"pred": np.ones((3, 2, 2)) / 3})["pred"]

@@ -27,7 +27,7 @@ class StarsToInstances(Transform):
 
     1. Candidates are the voxels with an object probability above the threshold, less a border of 2 voxels (as in StarDist, but
        1 along axes of 5 to 8 voxels and 0 along shorter ones, so that single slices work).
-    2. Of candidates that overlap only the most probable one stays, see :func:`suppress`.
+    2. Among overlapping candidates only the most probable one is kept, see :func:`suppress`.
     3. These are painted, the most probable ones on top, see :func:`render_stars`.
 
     Every candidate is looked at, as in StarDist: there is no limit that would silently lose objects. Time grows with the number
@@ -94,9 +94,9 @@ class StarsToInstances(Transform):
         Args:
             prediction: ``(1 + n_rays, [D,] H, W)``: object probability, then distances in voxels (those below 1e-3 are raised to
                 it); further channels are not looked at, if ``rays`` were given.
-            threshold: takes the place of the default threshold in this call.
+            threshold: replaces the default threshold in this call.
             spacing: not used: distances are in voxels.
-            overlap: takes the place of the default overlap in this call.
+            overlap: replaces the default overlap in this call.
 
         Returns:
             int32 ``(1, [D,] H, W)`` of the same type: 0 background, objects 1..n by descending probability.
@@ -118,8 +118,8 @@ class StarsToInstances(Transform):
     ) -> Iterator[tuple[float, float, NdarrayOrTensor]]:
         """Make the instances at many thresholds, faster than one by one: suppression runs once for each overlap.
 
-        What is suppressed is so by a more probable candidate. So the objects at a threshold are those at a lower one whose
-        probability is above it.
+        A candidate is always suppressed by a more probable one. So the objects at a threshold are those at a lower threshold
+        whose probability is above it.
 
         Args:
             prediction: as for calling the transform.

@@ -31,7 +31,7 @@ def grow_seeds(
     connectivity: int = 1,
     spacing: Sequence[float] | None = None,
 ) -> np.ndarray:
-    """Give numbered seeds back what the threshold and the border class took from their objects.
+    """Give numbered seeds what the threshold and the border class took from their objects.
 
     1. Voxels where background is improbable (< 0.5) and foreground at least as probable as border are flooded from the seeds.
     2. At contacts the training labels turn one voxel of each object into border. A border voxel is given to its nearest object
@@ -87,8 +87,8 @@ def _flood(seeds: np.ndarray, foreground: np.ndarray, where: np.ndarray, structu
     """Flood ``where`` from the seeds, the most probable voxels first.
 
     Only seed voxels with a neighbour in ``where`` have anything to flood: leaving out the rest is four times as fast. Each voxel
-    gets its own rank, equal ones in the order they lie in memory: so the result does not depend on what else the image holds, and
-    is the same in a window cut out of it.
+    gets its own rank, ties in memory order. So the result does not depend on the rest of the image, and is the same in a window
+    of it.
     """
     if not where.any():
         return seeds

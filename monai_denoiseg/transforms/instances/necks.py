@@ -1,4 +1,4 @@
-"""Touching objects taken apart where they meet in a neck."""
+"""Watershed split of touching objects at their necks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monai_denoiseg.transforms.instances.seams import rank_by_first
 
 __all__ = ["NeckSplitter", "Parts", "aspect_of", "split_necks"]
 
-_DIGITS = 6  # of distances in voxels: what differs by rounding alone is to count as equal
+_DIGITS = 6  # of distances in voxels: values that differ only by rounding must count as equal
 _SMOOTH = 1.0  # voxels; the distance to an outline of voxels is rough
 
 
@@ -29,19 +29,19 @@ def split_necks(
     spacing: Sequence[float] | None = None,
     connectivity: int = 1,
 ) -> np.ndarray:
-    """Take components apart at their necks.
+    """Split components at their necks by a watershed.
 
-    The width of a component is told by the distance to its outline, smoothed by a Gaussian of one voxel. Two of its peaks belong
-    to different parts if on every way from one to the other that width falls below ``neck`` times that of the lower peak. Only
-    the ratio counts, so that small and large objects, or an enlarged image, are treated alike. From the peaks the parts are
-    flooded, widest voxels first, and so they meet in the neck.
+    The width of a component is the distance to its outline, smoothed by a Gaussian of one voxel. Two of its peaks belong to
+    different parts if on every path between them the width falls below ``neck`` times that of the lower peak. Only the ratio
+    counts, so small and large objects, or an enlarged image, are treated alike. The peaks are the watershed markers: the parts
+    are flooded from them, widest voxels first, and meet in the neck.
 
-    Each component is looked at alone: what else the image holds has no effect. The edge of the image counts as outline, but not
+    Each component is processed alone: the rest of the image has no effect. The edge of the image counts as outline, but not
     along an axis of length 1.
 
     Args:
         components: integers ``([D,] H, W)``, 0 background, each number one connected component.
-        neck: in [0, 1): how narrow a neck must be beside the smaller part; 0 never splits.
+        neck: in [0, 1): how narrow a neck must be relative to the smaller part; 0 never splits.
         min_size: a part of fewer voxels is not made: it stays with its neighbour.
         spacing: voxel size along each axis (ZYX), in any unit, for the distances; None for cubes.
         connectivity: neighbours the components were made with: 1 for faces, up to the number of axes.
@@ -53,7 +53,7 @@ def split_necks(
         ValueError: when an argument is out of its range.
 
     Source: watershed of the distance transform, Beucler & Lantuejoul (1979), Vincent & Soille (1991); markers whose depth is a
-    ratio in place of a length are ours.
+    ratio, not a length, are ours.
 
     >>> y, x = np.indices((9, 15))
     >>> two = (np.hypot(y - 4, x - 4) < 4) | (np.hypot(y - 4, x - 10) < 4)
@@ -78,7 +78,7 @@ def split_necks(
 
 
 class Parts(NamedTuple):
-    """What a component was taken apart into."""
+    """The parts of a component."""
 
     labels: np.ndarray
     """int32, shape of the component's mask: parts 1..k, 0 outside the mask."""
@@ -87,7 +87,7 @@ class Parts(NamedTuple):
 
 
 class NeckSplitter:
-    """Take one component apart at its necks; see :func:`split_necks` for the rule.
+    """Split one component at its necks; see :func:`split_necks` for the rule.
 
     Args:
         neck: see :func:`split_necks`, as all that follow but ``shape``.
@@ -123,7 +123,7 @@ class NeckSplitter:
         self.near = ndimage.generate_binary_structure(ndim, min(connectivity, max(ndim, 1)))
 
     def __call__(self, mask: np.ndarray, cut: Sequence[tuple[bool, bool]] | None = None) -> Parts:
-        """Take one component apart.
+        """Split one component.
 
         Args:
             mask: bool, its bounding box.
@@ -150,7 +150,7 @@ class NeckSplitter:
         return Parts(labels.reshape(mask.shape), peaks)
 
     def _width(self, body: np.ndarray, ends: Sequence[tuple[bool, bool]]) -> np.ndarray | None:
-        """Smoothed distance to the outline; None where no outline is to be seen."""
+        """Smoothed distance to the outline; None if there is no outline."""
         padded = np.pad(body, [(int(not low), int(not high)) for low, high in ends])
         if padded.all():
             return None
@@ -165,7 +165,7 @@ class NeckSplitter:
         if len(peaks) == 1:
             return body.astype(np.int32)
         depth = -width
-        # Of equals the watershed takes the older one, but markers are of one age: so each has its own depth.
+        # In a tie the watershed prefers the older marker, but all are of the same age: so each gets its own depth.
         depth.flat[peaks] = depth.min() - len(peaks) + np.arange(len(peaks))
         labels: np.ndarray = watershed(depth, marked(body.shape, peaks), self.near, mask=body).astype(np.int32)
         left = body & (labels == 0)
@@ -176,14 +176,14 @@ class NeckSplitter:
 
 
 def aspect_of(spacing: Sequence[float] | np.ndarray | torch.Tensor | None, ndim: int) -> tuple[float, ...] | None:
-    """Voxel size for the proportions of voxels; None where it is not known, which stands for cubes.
+    """Voxel size for the proportions of voxels; None if unknown, which means cubes.
 
     Args:
-        spacing: voxel size along each axis, or None; NaN stands for a size the file does not tell.
+        spacing: voxel size along each axis, or None; NaN for an unknown size.
         ndim: spatial axes of the image.
 
     Raises:
-        ValueError: when there is not one value an axis.
+        ValueError: when there is not one value for each axis.
 
     >>> aspect_of(torch.tensor([2.0, 0.5]), 2), aspect_of([float("nan")] * 2, 2)
     ((2.0, 0.5), None)
@@ -197,7 +197,7 @@ def aspect_of(spacing: Sequence[float] | np.ndarray | torch.Tensor | None, ndim:
 
 
 def _one(mask: np.ndarray) -> Parts:
-    """A component that stays whole, looked at no further."""
+    """A component that stays whole, without further checks."""
     return Parts(mask.astype(np.int32), np.array([int(mask.argmax())]))
 
 

@@ -1,4 +1,4 @@
-"""Non-maximum suppression of star-convex shapes: of those that overlap much, only the most probable one stays."""
+"""Non-maximum suppression of star-convex shapes: among those that overlap much, only the most probable one is kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from monai_denoiseg.transforms.instances.star_shapes import StarShapes
 
 __all__ = ["suppress"]
 
-_FEW = 256  # voxels of a shape that are looked at first
-_SIGMAS = 5.0  # and how many standard errors they must be beyond the threshold to tell
+_FEW = 256  # voxels of a shape that are tested first
+_SIGMAS = 5.0  # and how many standard errors they must be beyond the threshold to decide
 _CHUNK = 1 << 18
 
 
@@ -24,7 +24,7 @@ def suppress(
     the intersection over union. Stars of equal probability go in the order given. The choice is greedy from the most probable
     star down, so of the stars kept those above some probability are just the ones kept if only those above it are given.
 
-    Where a shape has more than 1,024 voxels, 256 random ones (always the same) tell whether the overlap is beyond doubt
+    If a shape has more than 1,024 voxels, 256 random ones (always the same) show whether the overlap is beyond doubt
     (5 standard errors), and all of them otherwise. Boxes of more than 2**18 voxels are looked at on a coarser grid.
 
     Args:

@@ -1,4 +1,4 @@
-"""Objects split at necks in an image that is only looked at tile by tile."""
+"""Watershed split at necks, tile by tile."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["PartStitcher"]
 class PartStitcher:
     """Split components at their necks in two passes over the tiles of an image; part of :class:`InstanceStitcher`.
 
-    1. :meth:`split` takes apart what reaches into a tile, as far as a margin around the tile shows it, and numbers the parts in
-       the tile preliminarily. A part is known by the place of its peak; tiles that see all of a component agree on it.
+    1. :meth:`split` splits what reaches into a tile, as far as a margin around the tile shows it, and gives the parts in the
+       tile preliminary numbers. A part is known by the place of its peak; tiles that see all of a component agree on it.
     2. :meth:`unite` joins numbers of one part. A tile that a part reaches into from elsewhere asks the tile its peak lies in; and
        parts on both sides of a face are one if, over half of where one of them reaches the face, neither tile sees a boundary
        between them. :meth:`number` then numbers the parts in raster order of their first voxel.
@@ -34,7 +34,7 @@ class PartStitcher:
         parts: where preliminary numbers are kept: int32, shape of the image, can be written by slices.
         cores: slices of the tiles, covering the image once.
         margin: in voxels, for each axis.
-        splitter: how components are taken apart.
+        splitter: how components are split.
         connectivity: neighbours the components were made with.
 
     >>> row = np.array([[1] * 7 + [0]])
@@ -69,7 +69,7 @@ class PartStitcher:
         self._final: np.ndarray = np.zeros(1, np.int32)
 
     def split(self, index: int) -> None:
-        """Take apart what reaches into one tile; call it once for each tile, in any order.
+        """Split what reaches into one tile; call it once for each tile, in any order.
 
         Raises:
             OverflowError: when there are more parts than 32-bit labels can number.

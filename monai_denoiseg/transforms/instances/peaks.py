@@ -1,4 +1,4 @@
-"""Peaks of a height map that are parted from every higher one by a deep enough saddle."""
+"""Watershed markers: peaks of a height map separated from every higher one by a deep enough saddle."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["first_voxels", "marked", "parted_peaks"]
 
 
 def parted_peaks(width: np.ndarray, body: np.ndarray, neck: float) -> np.ndarray:
-    """Find the peaks from which every way to a higher one falls below ``neck`` times their own height.
+    """Find the peaks from which every path to a higher one falls below ``neck`` times their own height.
 
-    These are the h-maxima of the logarithm of ``width`` for h = -log(neck). Of equal peaks without such a saddle between them the
+    These are the h-maxima of the logarithm of ``width`` for h = -log(neck). If equal peaks have no such saddle between them, the
     first in raster order is taken. Neighbours are all voxels around a voxel.
 
     Args:
@@ -33,7 +33,7 @@ def parted_peaks(width: np.ndarray, body: np.ndarray, neck: float) -> np.ndarray
     """
     around = np.ones((3,) * width.ndim, bool)
     maxima, count = ndimage.label(local_maxima(width, connectivity=width.ndim), around, output=np.int32)
-    if count <= 1:  # none is found where all is of one height
+    if count <= 1:  # none is found if all heights are equal
         return np.array([int(width.argmax())])
     first = first_voxels(maxima, count)[1:]
     places = first[np.lexsort((first, -width.flat[first]))]  # highest first
@@ -54,7 +54,7 @@ def first_voxels(labels: np.ndarray, count: int) -> np.ndarray:
     """
     place = np.flatnonzero(labels)
     first = np.full(count + 1, labels.size, np.int64)
-    first[labels.reshape(-1)[place[::-1]]] = place[::-1]  # of repeated indices the last one counts: the first voxel
+    first[labels.reshape(-1)[place[::-1]]] = place[::-1]  # the last of repeated indices counts: the first voxel
     return first
 
 
@@ -94,10 +94,10 @@ def _saddles(width: np.ndarray, basins: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _parted(heights: np.ndarray, pairs: np.ndarray, widths: np.ndarray, neck: float) -> np.ndarray:
-    """Which peaks (highest first) are parted from every higher one by a neck, as bool.
+    """Which peaks (highest first) are separated from every higher one by a neck, as bool.
 
     Basins are joined at their widest contacts first. Where two groups meet for the first time, the lower of their highest peaks
-    meets a higher one on the widest way there is.
+    meets a higher one on the widest path there is.
     """
     leader = list(range(len(heights)))
     kept = np.ones(len(heights), bool)

@@ -1,4 +1,4 @@
-"""What tiles have in common: windows around them, what touches across their faces, and numbers joined by that."""
+"""Overlap-tile seams: windows with margins, what touches across the faces of tiles, and numbers joined by that."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def render_stars(
 ) -> np.ndarray:
     """Paint stars into a label image, in ascending probability, so that the most probable one ends on top.
 
-    Of equals the last one ends on top. A number is the place in the order given (1 for the first), as
+    In a tie the last one ends on top. A number is the place in the order given (1 for the first), as
     :func:`suppress` gives it: by descending probability. A star below others, or outside the image, leaves a gap.
 
     Args:

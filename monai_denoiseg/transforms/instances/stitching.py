@@ -1,4 +1,4 @@
-"""Instances of an image that is only looked at tile by tile: numbered, merged and grown as if it had been seen whole."""
+"""Instances found tile by tile: numbered, merged and grown as on the whole image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monai_denoiseg.transforms.instances.seams import Window, extend, joined, ra
 __all__ = ["InstanceStitcher", "instances_by_tiles"]
 
 CONTEXT = 8
-"""Voxels beyond an object that its growth looks at: two passes over contacts of 3 voxels each, and the neighbours of those."""
+"""Voxels beyond an object that its growth depends on: two passes over contacts of 3 voxels each, and their neighbours."""
 
 
 class InstanceStitcher:
@@ -55,7 +55,7 @@ class InstanceStitcher:
         numbers: where the preliminary numbers are kept: int32, same shape, can be written by slices.
         cores: slices of the tiles, covering the image once.
         threshold: seeds are where the foreground probability is larger.
-        overlap: see above, in voxels, or one number an axis.
+        overlap: see above, in voxels, or one number for each axis.
         rule: ``"grow"`` or ``"paper"``.
         min_size: see :func:`~monai_denoiseg.transforms.instances.instances_from_foreground`, as all that follow.
         max_grow: see there.
@@ -210,7 +210,7 @@ def instances_by_tiles(
         foreground: probabilities ``([D,] H, W)``.
         border: likewise; None for none.
         threshold: see :class:`InstanceStitcher`.
-        tile_size: edge of the tiles in voxels, or one number an axis.
+        tile_size: edge of the tiles in voxels, or one number for each axis.
         options: further arguments of :class:`InstanceStitcher`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a blind-spot network leaves out: the brightness of the region, and what was measured at the pixel itself."""
+"""Refinement of a blind-spot prediction: brightness of the region, and what was measured at the pixel itself."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TRUNCATE = 2.5
 SLOPE = 0.1
 """Expected deviation of the contrast from 1."""
 DETAIL_WIDTH = 1.0
-"""Deviation of the Gaussian that tells details from their surroundings, in voxels."""
+"""Deviation of the Gaussian that separates details from their surroundings, in voxels."""
 ERROR_SHARE = 1.0
 """Expected deviation of the mean squared error of details, in units of their variance."""
 OUTLIER = 20.0
-"""A residual of more than this many mean absolute ones is a broken pixel: it is cut to that."""
+"""A residual of more than this many mean absolute residuals is a broken pixel: it is clipped to that."""
 LEAST_NOISE = 0.01
-"""Of the mean squared residual, the part that is noise at least."""
+"""Smallest share of noise in the mean squared residual."""
 TINY = float(np.finfo(np.float32).tiny)
 
 Values = NDArray[np.float64]
@@ -44,17 +44,17 @@ def refine_reach(spatial_dims: int) -> int:
 def refine_denoised(denoised: ArrayLike, noisy: ArrayLike) -> NDArray[np.float32]:
     """Correct a blind-spot prediction by the noisy image it was made from, in two steps.
 
-    1. **Brightness and contrast.** Noise has mean zero, so in a large window the noisy image must be, on average, the denoised
-       one. A line is fitted from the denoised to the noisy values in a Gaussian window around each voxel and applied there.
-    2. **The pixel itself.** A blind-spot network does not look at the pixel it predicts, yet the measurement there says something
-       too, most at edges, where the prediction is least sure. The squared residual is noise variance and squared error of the
+    1. **Brightness and contrast.** Noise has mean zero, so in a large window the noisy image must equal the denoised one on
+       average. A line is fitted from the denoised to the noisy values in a Gaussian window around each voxel and applied there.
+    2. **The pixel itself.** A blind-spot network does not look at the pixel it predicts, but the measurement there says something
+       too, most at edges, where the prediction is least certain. The squared residual is noise variance and squared error of the
        prediction together. In each window it is split by a regression, ``a + b x + k v``: noise, constant and growing with the
        brightness ``x``, and error, growing with the variance ``v`` of the prediction among a pixel and its neighbours.
        Prediction and measurement are then averaged, each weighted by the inverse of its variance.
 
-    No noise level is asked for; shot noise and read-out noise are both covered. It holds for predictions that do not depend on
-    the noise of their own pixel (Noise2Void and DenoiSeg, not supervised networks), and for noise that does not depend on it
-    either.
+    The noise level need not be known; shot noise and read-out noise are both covered. It is valid for predictions that do not
+    depend on the noise of their own pixel (Noise2Void and DenoiSeg, not supervised networks), and for noise that is independent
+    between pixels.
 
     Args:
         denoised: ``(C, [[D,] H,] W)``, what the network predicts; each channel is treated on its own.
@@ -67,7 +67,7 @@ def refine_denoised(denoised: ArrayLike, noisy: ArrayLike) -> NDArray[np.float32
         ValueError: when the shapes differ, or there are not one to three spatial axes.
 
     Source: step 1 is a guided filter (He, Sun & Tang, TPAMI 2013) of the noisy image, led by the denoised one; step 2 the
-    weighting of prediction and measurement of Laine et al. (NeurIPS 2019), with variances from the residuals in place of a
+    weighting of prediction and measurement of Laine et al. (NeurIPS 2019), with variances from the residuals instead of a
     network's.
 
     Example:
@@ -118,7 +118,7 @@ def _return_pixel(x: Values, residual: Values) -> Values:
     bright2 = bright2 * (1 + 1e-3) + TINY
     share = np.maximum((by_fine - both * by_bright / bright2) / (np.maximum(fine2 - both**2 / bright2, 0) + ridge), 0)
     gain = (by_bright - share * both) / bright2
-    # Noise does not fall with the brightness: without that coefficient, then.
+    # Noise does not fall with the brightness: then the fit is repeated without that coefficient.
     share = np.where(gain < 0, np.maximum(by_fine / (fine2 + ridge), 0), share)
     noise = level - share * fine + np.maximum(gain, 0) * (x - bright)
     noise = np.maximum(noise, LEAST_NOISE * level)
@@ -149,5 +149,5 @@ def _detail(values: Values) -> Values:
         result: Values = gaussian_filter(these, DETAIL_WIDTH, mode="reflect", truncate=3.0)
         return result
 
-    centred = values - values.mean()  # digits are lost in the difference of squares of large numbers
+    centred = values - values.mean()  # the difference of squares of large numbers loses digits
     return np.maximum(local(centred**2) - local(centred) ** 2, 0)

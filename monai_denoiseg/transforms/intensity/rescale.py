@@ -1,4 +1,4 @@
-"""A labelled crop at another scale whose noise is that of the camera, not that of the interpolation."""
+"""Labelled crops at another scale, with the noise of the camera and not that of the interpolation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 class RescaledCrop:
-    """Cut a window out of a labelled image and show it larger or smaller, under noise that is not.
+    """Cut a window out of a labelled image and scale it, with unscaled noise.
 
-    Few annotations show objects of few sizes, and a network that meets a size for the first time misses it. Scaling a *noisy*
-    image does harm: interpolation turns the noise into something no camera makes, and the network learns that. A denoised image
-    can be scaled freely, and the noise it lacks, ``image - denoised`` at the same or another place, is put on top as it is.
+    Few annotations show objects of few sizes, and a network misses objects of a size it has never seen. Scaling a *noisy* image
+    does harm: interpolation correlates the noise in a way no camera does, and the network learns that. A denoised image can be
+    scaled freely, and its noise, ``image - denoised`` at the same or another place, is added unscaled.
 
     Args:
         patch_size: ``([D,] H, W)`` of the result in voxels.
@@ -52,10 +52,10 @@ class RescaledCrop:
 
         Args:
             item: ``image`` and ``denoised`` ``(C, [D,] H, W)`` in one unit, and ``label``, or with ``target`` ``instances``: the
-                labels as annotated, -1 where they are not. Other entries are handed on.
+                labels as annotated, -1 where they are not. Other entries are kept.
             start: first voxel of the window that is scaled to the size of the patch.
             size: size of that window in voxels.
-            noise_start: first voxel of the window, of the size of the patch, whose noise is put on top.
+            noise_start: first voxel of the window, of the size of the patch, whose noise is added.
 
         Returns:
             The item with ``image`` and ``label`` of the size of the patch, without ``denoised`` and ``instances``.

@@ -26,9 +26,9 @@ def border_classes(
     """Turn an instance image into the classes background, foreground, border.
 
     The rule of the DenoiSeg paper (width 1): the border is the *outer* boundary, so an isolated object keeps all its voxels and
-    is ringed by border lying in the background, while objects that touch lose their contact line to the border. Voxels nobody
-    annotated count as background while the border is drawn and are ignored again afterwards: they make no border, and the ring
-    of an object beside them is only drawn where annotation exists.
+    is ringed by border lying in the background, while objects that touch lose their contact line to the border. Voxels that
+    are not annotated count as background while the border is drawn, and are ignored again afterwards: they make no border, and
+    the ring of an object beside them is drawn on annotated voxels only.
 
     Args:
         instances: integers ``([D,] H, W)`` below 2³¹ - 1; 0 background, -1 not annotated, every other value an object.
@@ -106,7 +106,7 @@ class BorderLabel(Transform):
 
         Raises:
             TypeError: when ``label`` is boolean or has values that are no integers.
-            ValueError: when ``label`` has not exactly one channel or holds values outside [-1, 2³¹ - 2], or with
+            ValueError: when ``label`` does not have exactly one channel or holds values outside [-1, 2³¹ - 2], or with
                 ``units="physical"`` there is no voxel size.
         """
         instances = _instance_numbers(label)[0]

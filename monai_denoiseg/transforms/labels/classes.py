@@ -20,7 +20,7 @@ LabelRule = Callable[..., NdarrayOrTensor]
 
 
 class ProbabilitiesToClasses(Transform):
-    """Give every voxel its most probable class; of equals the first.
+    """Give every voxel its most probable class; ties go to the lowest class.
 
     Called as :class:`ProbabilitiesToInstances` is, so that either can stand wherever labels are made.
 
@@ -59,7 +59,7 @@ class ProbabilitiesToClasses(Transform):
         scores = torch.as_tensor(probabilities[: self.n_classes]).as_subclass(torch.Tensor).detach()
         if bool(scores.isnan().any()):
             raise ValueError("`probabilities` holds NaN, so no class is the most probable one; look for NaN in the image")
-        # numpy takes the first of equals; torch does not say which.
+        # In a tie numpy takes the first; torch does not say which.
         classes = scores.float().cpu().numpy().argmax(0)[None]
         return convert_to_dst_type(classes, probabilities, dtype=np.int32)[0]
 

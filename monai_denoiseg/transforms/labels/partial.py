@@ -20,10 +20,10 @@ __all__ = ["FlagPartialLabel", "FlagPartialLabeld", "KeepLabels", "KeepSlices", 
 
 
 class FlagPartialLabel(Transform):
-    """Say which voxels are annotated, and give an image without a label one that is ignored everywhere.
+    """Find which voxels are annotated, and give an image without a label one that is ignored everywhere.
 
-    Being unlabelled is said, never guessed: only a missing label or the value -1 means "not annotated". A label of zeros is an
-    annotated empty image.
+    Whether an image is labelled is never guessed: only a missing label or the value -1 means "not annotated". A label of zeros
+    is an annotated empty image.
 
     >>> import torch
     >>> label, labelled, valid = FlagPartialLabel()(torch.zeros(3, 2, 2))
@@ -88,7 +88,7 @@ class FlagPartialLabeld(MapTransform):
         self.flag = FlagPartialLabel()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a copy of ``data`` with label, flag and, if asked for, mask.
+        """Return a copy of ``data`` with label, flag and, on request, mask.
 
         Raises:
             ValueError: when the spatial shapes of image and label differ.
@@ -153,8 +153,8 @@ class KeepSlices(Transform):
     """Hide all but some slices of a label: for experiments, and for dense files of which only some slices were drawn.
 
     Args:
-        every: keep one slice in so many, the first at ``every // 2`` (the middle one where the label has not so many).
-        slices: keep these, counted from 0. Exactly one of ``every`` and ``slices`` is given.
+        every: keep every n-th slice, the first at ``every // 2`` (the middle one if the label has fewer).
+        slices: keep these, counted from 0. Give exactly one of ``every`` and ``slices``.
         axis: spatial axis across which the slices lie: 0 is Z in 3D.
 
     Raises:
@@ -185,7 +185,7 @@ class KeepSlices(Transform):
             The same type and shape, dtype int64.
 
         Raises:
-            ValueError: when the label has no such axis or not so many slices.
+            ValueError: when the label has no such axis or too few slices.
         """
         axes, shape = len(label.shape) - 1, tuple(label.shape)
         if self.axis >= axes:
@@ -235,7 +235,7 @@ class KeepSlicesd(MapTransform):
         self.keep = KeepSlices(every, slices, axis)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a copy of ``data`` in which the labels of all keys are hidden but for the slices."""
+        """Return a copy of ``data`` in which the labels of all keys are hidden except in the slices."""
         item = dict(data)
         for key in self.key_iterator(item):
             item[key] = self.keep(item[key])
@@ -243,7 +243,7 @@ class KeepSlicesd(MapTransform):
 
 
 def _identity(image: Any) -> str:
-    """Something to sort items by that stays the same wherever in the list they stand."""
+    """A sort key of an item that does not depend on its place in the list."""
     if isinstance(image, (np.ndarray, torch.Tensor)):
         return hashlib.sha256(np.ascontiguousarray(convert_to_numpy(image)).tobytes()).hexdigest()
     return os.fspath(image) if isinstance(image, (str, os.PathLike)) else str(image)

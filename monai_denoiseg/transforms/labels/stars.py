@@ -35,7 +35,7 @@ def star_distances(label: np.ndarray, rays: np.ndarray) -> np.ndarray:
         that is not annotated (the object may go on there).
 
     Raises:
-        ValueError: when the rays have not as many axes as the label, or one has not the length 1.
+        ValueError: when the rays do not have as many axes as the label, or one has not the length 1.
 
     Source: Schmidt et al. (2018); ``stardist.geometry.star_dist`` and ``star_dist3D``, in float32 as there. Where a step ends
     exactly between two voxels, StarDist's choice depends on the place in the image, ours does not.
@@ -88,15 +88,15 @@ def _march(numbers: np.ndarray, ignored: np.ndarray, start: np.ndarray, ray: np.
 
 
 def object_probability(label: np.ndarray, spacing: Sequence[float] | None = None) -> np.ndarray:
-    """Say how central each voxel is to its object: the distance to the nearest voxel that is not of it, 1 at the farthest.
+    """Measure how central each voxel is in its object: the distance to the nearest voxel that is not of it, 1 at the farthest.
 
     Args:
-        label: integers ``([D,] H, W)``: 0 background, -1 not annotated (as good as background for the distance), else objects.
+        label: integers ``([D,] H, W)``: 0 background, -1 not annotated (counts as background for the distance), else objects.
         spacing: voxel size ``([Z,] Y, X)``, to measure in its unit.
 
     Returns:
-        float32 of the same shape in [0, 1]: 0 on background, -1 where not annotated. The edge of the image is no outline, but for
-        an object that fills it.
+        float32 of the same shape in [0, 1]: 0 on background, -1 where not annotated. The edge of the image is no outline,
+        except for an object that fills the image.
 
     Source: ``stardist.utils.edt_prob``.
 
@@ -131,7 +131,7 @@ class StarLabel(Transform):
         spacing: voxel size that the object probability is measured in (StarDist's ``anisotropy``); None for voxels.
 
     Raises:
-        ValueError: when ``rays`` has not the shape above.
+        ValueError: when ``rays`` does not have the shape above.
 
     >>> from monai_denoiseg.transforms import star_rays
     >>> StarLabel(star_rays(4, 2))(torch.tensor([[[0, 5, 5, 0]]]))[:, 0]
@@ -163,7 +163,7 @@ class StarLabel(Transform):
 
         Raises:
             TypeError: when ``label`` is boolean or has values that are no whole numbers.
-            ValueError: when ``label`` has not exactly one channel, or not as many axes as the rays.
+            ValueError: when ``label`` does not have exactly one channel, or not as many axes as the rays.
         """
         numbers = _whole_numbers(label, self.rays.shape[1])
         channels = [object_probability(numbers, self.spacing)[None], star_distances(numbers, self.rays)]

@@ -32,7 +32,7 @@ def same_spacing(spacing: Sequence[float] | torch.Tensor | None, isotropic: bool
     """Whether Y and X may be exchanged without deforming anything: their voxel sizes differ by 5 % at most.
 
     Args:
-        spacing: voxel size along each axis (``[Z,] Y, X``); None or NaN (nobody knows it) counts as equal.
+        spacing: voxel size along each axis (``[Z,] Y, X``); None or NaN (unknown) counts as equal.
         isotropic: ask this of all axes.
 
     >>> same_spacing([2.0, 0.5, 0.51]), same_spacing([2.0, 0.5, 0.6]), same_spacing([2.0, 0.5, 0.5], isotropic=True)
@@ -107,7 +107,7 @@ def orient_inverse(x: NdarrayOrTensor, k: int, spatial_dims: int) -> NdarrayOrTe
 
 
 class RandOrient(RandomizableTransform, InvertibleTransform):
-    """Draw one of the orientations that keep the shape, all with the same chance (DenoiSeg, 2020: 8-fold).
+    """Draw one of the orientations that keep the shape, with equal probability (DenoiSeg, 2020: 8-fold).
 
     2D: 8 (4 for non-square images). 3D: flips of all axes and quarter turns in the YX plane, 16 (8 if Y and X differ); all 48 for
     cubes of isotropic voxels. Axes whose voxel sizes differ are not exchanged. The draw uses torch's global generator, so
@@ -119,7 +119,7 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
     Args:
         spatial_dims: 2 or 3.
         isotropic: whether Z may be exchanged with Y and X (3D, cubes only).
-        prob: chance to draw at all; otherwise the image is left alone.
+        prob: probability of a draw; otherwise the image stays as it is.
         quarter_turns: False only flips: for images whose noise has a direction (structN2V).
 
     Raises:
@@ -200,12 +200,12 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
     """Dictionary version of :class:`RandOrient`: one draw for all keys.
 
     Args:
-        keys: keys to orient alike; their spatial shapes must be equal.
+        keys: keys to orient in the same way; their spatial shapes must be equal.
         spatial_dims: 2 or 3.
         isotropic: see :class:`RandOrient`.
         prob: see :class:`RandOrient`.
-        spacing_key: key of the voxel size, looked at where an item has it.
-        allow_missing_keys: leave out keys an item has not.
+        spacing_key: key of the voxel size, used if an item has it.
+        allow_missing_keys: leave out keys that an item lacks.
         quarter_turns: see :class:`RandOrient`.
 
     >>> x = torch.rand(1, 8, 8)

@@ -61,7 +61,7 @@ def star_rays(n_rays: int, spatial_dims: int, spacing: Sequence[float] | None = 
 
 
 def ray_permutation(rays: np.ndarray, k: int, spatial_dims: int) -> list[int] | None:
-    """Say where the distance channels go when an image is turned.
+    """Find where the distance channels go when an image is turned.
 
     With this permutation ``p``, ``orient(distances, k, spatial_dims)[p]`` are the star distances of the oriented image.
 
@@ -74,7 +74,7 @@ def ray_permutation(rays: np.ndarray, k: int, spatial_dims: int) -> list[int] | 
         For each channel the one it is taken from, or None when the orientation does not map the rays onto themselves (to 1e-6).
 
     Raises:
-        ValueError: when ``k`` is no orientation, or the rays have not ``spatial_dims`` axes.
+        ValueError: when ``k`` is no orientation, or the rays do not have ``spatial_dims`` axes.
 
     >>> ray_permutation(star_rays(4, 2), 1, 2), ray_permutation(star_rays(3, 2), 4, 2)
     ([0, 3, 2, 1], None)
@@ -94,7 +94,7 @@ def ray_permutation(rays: np.ndarray, k: int, spatial_dims: int) -> list[int] | 
 
 
 def ray_faces(rays: np.ndarray) -> np.ndarray:
-    """Say which rays are neighbours: the edges (2D) or triangles (3D) that close the shape between their ends.
+    """Find which rays are neighbours: the edges (2D) or triangles (3D) that close the shape between their ends.
 
     Args:
         rays: ``(n_rays, spatial_dims)``, also those of :func:`star_rays` with ``spacing``; they must surround the origin.
@@ -117,10 +117,10 @@ def ray_faces(rays: np.ndarray) -> np.ndarray:
 
 
 def rays_in_convex_position(rays: np.ndarray) -> np.ndarray:
-    """Stretch rays so that their ends are the corners of a convex shape, whose faces tell which rays are neighbours.
+    """Stretch rays so that their ends are the corners of a convex shape, whose faces show which rays are neighbours.
 
-    Rays of length 1 are so already. But those scaled by a voxel size keep the neighbours they had before, as in StarDist: they
-    get the lengths they had before they were brought to length 1.
+    Rays of length 1 are such corners already. But rays scaled by a voxel size keep their former neighbours, as in StarDist: they
+    get the lengths they had before normalisation.
 
     Args:
         rays: ``(n_rays, spatial_dims)``, see :func:`star_rays`.

@@ -17,23 +17,23 @@ __all__ = ["RandOrientStarsd"]
 
 
 class RandOrientStarsd(RandOrientd):
-    """Draw one orientation for all keys, as :class:`RandOrientd` does, and give each star distance to the channel it then is of.
+    """Draw one orientation for all keys, as :class:`RandOrientd` does, and move each star distance to its new channel.
 
     Orientations that do not map the rays onto themselves are not drawn (see :func:`star_rays`): with 32 rays in 2D all 8 are.
     A star key of one channel, which is what :class:`~monai_denoiseg.data.PatchCollate` gives an unlabelled item, is spread to
     all channels.
 
     Args:
-        keys: keys to orient alike, the star keys among them.
+        keys: keys to orient in the same way, including the star keys.
         rays: ``(n_rays, spatial_dims)``, those the labels were made with.
         star_keys: those of ``keys`` that hold an object probability and ``n_rays`` distances, see :class:`StarLabel`.
         isotropic: see :class:`RandOrient`, as all that follow.
         prob: see there.
         spacing_key: see there.
-        allow_missing_keys: leave out keys an item has not.
+        allow_missing_keys: leave out keys that an item lacks.
 
     Raises:
-        ValueError: when ``rays`` has not the shape above.
+        ValueError: when ``rays`` does not have the shape above.
 
     >>> from monai_denoiseg.transforms import StarLabel, star_rays
 
@@ -68,7 +68,7 @@ class RandOrientStarsd(RandOrientd):
         """Return a copy of ``data`` with all keys in the same random orientation.
 
         Raises:
-            ValueError: when the spatial shapes of the keys differ, or a star key has not ``1 + n_rays`` channels.
+            ValueError: when the spatial shapes of the keys differ, or a star key does not have ``1 + n_rays`` channels.
         """
         item = super().__call__(data)
         return self._permute(item, self.rand_orient.channels[self.orientation])
@@ -78,7 +78,7 @@ class RandOrientStarsd(RandOrientd):
         operations = [data[key].applied_operations for key in self.key_iterator(dict(data)) if key in self.star_keys]
         orientations = {trace[-1]["extra_info"]["orientation"] for trace in operations if trace}
         item = super().inverse(data)
-        for k in orientations:  # one at most
+        for k in orientations:  # at most one
             item = self._permute(item, self.rand_orient.channels[k].argsort())
         return item
 

@@ -12,12 +12,14 @@ from typing import Any
 from monai_denoiseg.bundle.folders import came_with_package
 from monai_denoiseg.bundle.resume import read_checkpoint
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.files import FolderLock
+from monai_denoiseg.files import FolderLock, set_aside, write_json
 from monai_denoiseg.processes import is_main_process
 
 logger = logging.getLogger(__name__)
 
 EXISTING = ("error", "rename")
+BESIDE = ("settings.json", "report.html", "panels", "tensorboard")
+"""What a training leaves besides its checkpoints and logs, which their writers set aside themselves."""
 
 
 class RunFolder:
@@ -100,15 +102,18 @@ class RunFolder:
                     f"the run in {self.output_dir} is finished ({done}): extend it with a larger --max_epochs, or train anew "
                     "with another --output_dir"
                 )
-        elif (last.is_file() or model.is_file()) and existing == "error":
+            return
+        earlier = next((path for path in (last, model) if path.is_file()), None)
+        if earlier is not None and existing == "rename":
+            for name in BESIDE:
+                set_aside(self.output_dir / name)
+        elif earlier is not None:
             kind = "finished" if self.finished() else "stopped"
-            found = last if last.is_file() else model
             raise FileExistsError(
-                f"a {kind} training lies in {self.output_dir} ({found}): go on with it by --resume true, keep its files beside "
+                f"a {kind} training lies in {self.output_dir} ({earlier}): go on with it by --resume true, keep its files beside "
                 "the new ones by --existing rename, or give another --output_dir"
             )
-        else:
-            logger.info("training in %s", self.output_dir)
+        logger.info("training in %s", self.output_dir)
 
     def finished(self) -> bool:
         """Whether the training that lies here came to its end."""
@@ -125,7 +130,7 @@ class RunFolder:
         """Note in ``settings.json`` that the training came to its end."""
         record = self._record()
         if is_main_process() and record:
-            (self.output_dir / "settings.json").write_text(json.dumps(record | {"finished": True}, indent=2))
+            write_json(record | {"finished": True}, self.output_dir / "settings.json")
 
     def release(self) -> None:
         """Let others train here."""

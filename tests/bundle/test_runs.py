@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from monai_denoiseg.bundle.folders import bundle_folder
-from monai_denoiseg.bundle.run_folder import RunFolder
+from monai_denoiseg.bundle.runs import RunFolder
 
 
 def take(folder: Path, **options: Any) -> RunFolder:
@@ -83,7 +83,7 @@ def test_what_came_with_the_package_is_not_trained_over(tmp_path: Path) -> None:
 
 def test_two_trainings_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from monai_denoiseg.bundle.run_folder import RunFolder\n"
+        "import sys; from monai_denoiseg.bundle.runs import RunFolder\n"
         f"run = RunFolder({str(tmp_path / 'run')!r}, {str(tmp_path / 'run' / 'models')!r})\n"
         "print('taken', flush=True); sys.stdin.read()"
     )
@@ -113,3 +113,12 @@ def test_finish_is_noted_beside_the_rest(tmp_path: Path) -> None:
     run.finish()
     assert run.finished()
     run.release()
+
+
+def test_rename_keeps_all_that_the_earlier_run_left(tmp_path: Path) -> None:
+    leave_training(tmp_path)
+    (tmp_path / "run" / "panels").mkdir()
+    (tmp_path / "run" / "panels" / "epoch_0001.png").touch()
+    take(tmp_path, existing="rename").release()
+    assert json.loads((tmp_path / "run" / "settings.1.json").read_text()) == {"finished": True}
+    assert (tmp_path / "run" / "panels.1" / "epoch_0001.png").is_file()

@@ -283,3 +283,13 @@ def test_zarr_folders_are_images(tmp_path):
     assert names(inference_datalist(tmp_path, "b*"), "image") == ["b.zarr"]
     single = tmp_path / "images" / "b.zarr"
     assert inference_datalist(single) == [{"image": str(single)}]
+
+
+def test_images_from_several_places(tmp_path: Path) -> None:
+    for name in ("a/1.tif", "b/2.tif", "b/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = inference_datalist([tmp_path / "a" / "1.tif", str(tmp_path / "b")], "*.tif")
+    assert [item["image"] for item in found] == [str(tmp_path / "a" / "1.tif"), str(tmp_path / "b" / "2.tif")]
+    with pytest.raises(ValueError, match="have the same stem '1'"):
+        inference_datalist([tmp_path / "a", tmp_path / "b"])

@@ -48,9 +48,14 @@ def show_default(setting: Setting, values: dict[str, Any]) -> str:
     '[64, 64]'
     """
     value = values.get(setting.name)
-    if setting.default is not None and (setting.name not in values or is_wiring(value) or setting.name == "run"):
-        return setting.default
+    if _in_words(setting, values):
+        return str(setting.default)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _in_words(setting: Setting, values: dict[str, Any]) -> bool:
+    computed = setting.name not in values or is_wiring(values[setting.name]) or setting.name == "run"
+    return setting.default is not None and computed
 
 
 def key_help(task: str, bundle: str, method: str | None = None, width: int = 100) -> str:
@@ -135,9 +140,12 @@ def key_table(task: str, bundles: list[str], *, heading: str = "###") -> str:
 
 
 def _row(setting: Setting, values: dict[str, dict[str, Any]]) -> str:
-    shown = {bundle: show_default(setting, given) for bundle, given in values.items()}
+    shown = {}
+    for bundle, given in values.items():
+        text = show_default(setting, given)
+        shown[bundle] = text if _in_words(setting, given) else f"`{text}`"
     first, *others = shown.items()
-    default = f"`{first[1]}`" + "".join(f", in {bundle} `{text}`" for bundle, text in others if text != first[1])
+    default = first[1] + "".join(f", in {bundle} {text}" for bundle, text in others if text != first[1])
     value = setting.rule + (f" ({setting.unit})" if setting.unit else "")
     meaning = setting.meaning + (f" null: {setting.null}." if setting.null is not None else "")
     return "| " + " | ".join(text.replace("|", "\\|") for text in (f"`{setting.name}`", default, value, meaning)) + " |"

@@ -99,6 +99,10 @@ def _start_fits(values: Values) -> None:
         raise ValueError("`start` is 'boxes', but `boxes` is null: give --boxes, a list of boxes for each region")
     if boxes is not None and start not in (None, "boxes"):
         raise ValueError(f"`boxes` is given, but `start` is {start!r}: pass --start boxes, or leave out `boxes`")
+    if boxes is not None and "experts" in values and len(boxes) != len(values["experts"]):
+        raise ValueError(
+            f"`boxes` has {len(boxes)} regions, but there are {len(values['experts'])} `experts`: give boxes for each"
+        )
 
 
 def _expert_has_its_network(values: Values) -> None:

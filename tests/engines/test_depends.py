@@ -1,11 +1,9 @@
-"""The digest of what a result depends on: equal for equal results only."""
+"""The digest of what a result depends on: equal for equal results only (tests/bundles compare it between programs)."""
 
 from __future__ import annotations
 
 import copy
 import functools
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from monai_denoiseg.data import LoadItemd, SavePredictiond
 from monai_denoiseg.engines import DenoiSegInferer
 from monai_denoiseg.engines.depends import digest_of
 from monai_denoiseg.networks import ClassicNet, DenoiSegNet
-from monai_denoiseg.self2seg import Self2Segd
+from monai_denoiseg.self2seg import Self2Seg, Self2Segd
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
 
@@ -54,7 +52,7 @@ DIFFERENT = {
     "tile": (DenoiSegInferer(tile_size=16), DenoiSegInferer(tile_size=32)),
     "axes": (Compose([LoadItemd(axes="YX")]), Compose([LoadItemd()])),
     "suffix": (SavePredictiond("a", {"pred": "x"}), SavePredictiond("a", {"pred": "y"})),
-    "self2seg": (Self2Segd("image", lam=0.1), Self2Segd("image", lam=0.2)),
+    "self2seg": tuple(Self2Segd("image", Self2Seg(["constant", "linear"], lam=lam)) for lam in (0.1, 0.2)),
 }
 
 
@@ -72,7 +70,8 @@ def test_every_weight_counts() -> None:
     for value in [*net.parameters(), *net.buffers()]:
         if value.numel():
             old = value.detach().clone()
-            value.data.view(-1)[-1] += 1
+            last = value.data.view(-1)[-1]
+            last.copy_(~last if value.dtype == torch.bool else last + 1)
             assert digest_of(net) != before
             value.data.copy_(old)
     assert digest_of(net) == before
@@ -89,14 +88,3 @@ def test_objects_that_hold_each_other() -> None:
     one, other = Plain(None), Plain(None)
     one.value, other.value = other, one
     assert digest_of(one) == digest_of(copy.deepcopy(one))
-
-
-def test_the_same_in_another_process() -> None:
-    code = """
-from monai.transforms import Compose
-from monai_denoiseg.data import LoadItemd, SavePredictiond
-from monai_denoiseg.engines.depends import digest_of
-print(digest_of({"b": {1, 2, "c", "d"}, "a": 0.1}, Compose([LoadItemd(), SavePredictiond("a", {"pred": "x"})])))
-"""
-    here = digest_of({"a": 0.1, "b": {"d", "c", 2, 1}}, Compose([LoadItemd(), SavePredictiond("a", {"pred": "x"})]))
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == here

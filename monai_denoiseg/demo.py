@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.data import write_simulated
-from monai_denoiseg.files import set_aside
+from monai_denoiseg.files import OwnedFolder
 from monai_denoiseg.report import write_report
 
 BUDGET = {"features": 16, "max_epochs": 12, "steps_per_epoch": 60, "val_interval": 3}
@@ -21,20 +21,28 @@ def run_demo(output: str | Path, seed: int = 0, overrides: Mapping[str, Any] | N
     """Train on 60 simulated noisy images, 8 of them annotated; test on 12 images the network has not seen.
 
     Args:
-        output: folder for everything; an earlier demo in it is set aside.
+        output: folder for everything: missing, empty, or that of an earlier demo, which is replaced.
         seed: of the simulation and the training.
         overrides: keys of the training configuration.
 
     Returns:
         The report's path.
+
+    Raises:
+        FileExistsError: when ``output`` is a file, or holds anything that is not of an earlier demo. Nothing is touched then.
     """
     output = Path(output).resolve()
-    set_aside(output)
+    with OwnedFolder(output, "demo") as folder:
+        folder.clear()
+        return _run(output, seed, overrides or {})
+
+
+def _run(output: Path, seed: int, overrides: Mapping[str, Any]) -> Path:
     started = time.perf_counter()
     data = write_simulated(output / "data", n_images=60, n_labelled=8, seed=seed)
     test = write_simulated(output / "test", n_images=12, n_labelled=12, seed=seed + 1)
     run = output / "run"
-    settings = {"seed": seed, **BUDGET, **(overrides or {})}
+    settings = {"seed": seed, **BUDGET, **overrides}
     run_bundle("train", dataset_dir=str(data), output_dir=str(run), ckpt_dir=str(run / "models"), **settings)
     model = {"model_file": str(run / "models" / "model.pt"), "dataset_dir": str(test)}
     run_bundle("infer", output_dir=str(run / "predictions"), **model)

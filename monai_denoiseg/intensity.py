@@ -54,3 +54,30 @@ def robust_moments(image: Tensor, low: float = 0.01, high: float = 0.998, max_sa
     scale = (clipped - mean.unsqueeze(2)).square().nanmean(2).sqrt().to(torch.float32)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     return torch.stack([mean.to(torch.float32), scale], dim=1)
+
+
+def check_statistics(mean: Tensor, std: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of each channel as float32, if they can normalise an image.
+
+    Args:
+        mean: ``(channels,)``.
+        std: likewise.
+        channels: of the image.
+
+    Raises:
+        ValueError: when the number of channels differs, a mean is not finite or a deviation is not positive and finite.
+
+    >>> check_statistics(torch.tensor([100.0]), torch.tensor([0.0]), 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: `std` must be positive and finite, got [0.0]
+    """
+    mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
+    for name, value in (("mean", mean), ("std", std)):
+        if value.shape != (channels,):
+            raise ValueError(f"`{name}` needs {channels} values (one a channel), got shape {tuple(value.shape)}")
+    if not bool(torch.isfinite(mean).all()):
+        raise ValueError(f"`mean` must be finite, got {mean.tolist()}")
+    if not bool((torch.isfinite(std) & (std > 0)).all()):
+        raise ValueError(f"`std` must be positive and finite, got {std.tolist()}")
+    return mean, std

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -40,3 +45,55 @@ def logging_as_before() -> Iterator[None]:
     root.setLevel(level)
     for handler in [handler for handler in root.handlers if handler not in handlers]:
         root.removeHandler(handler)
+
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def run_bundle_here(
+    config: str, log: Path, bundle: str = "denoiseg_2d", overlays: Sequence[str] = (), threads: int | None = None, **keys: Any
+) -> None:
+    """In place of ``common.run_bundle`` of the benchmarks, without the seconds that a process of its own takes to start."""
+    from monai_denoiseg.bundle.run import run_bundle
+    from monai_denoiseg.cli import parse_overrides
+    from monai_denoiseg.engines import first_cause
+
+    words = [word for key, value in keys.items() for word in (f"--{key}", str(value))]
+    try:
+        run_bundle({"inference": "infer"}.get(config, config), bundle, *overlays, **parse_overrides(words))
+    except Exception as error:
+        raise RuntimeError(f"{config} failed: {first_cause(error)}") from error
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Import a script of benchmarks/ by its name; what it runs of the bundles it runs in this process."""
+    if not BENCHMARKS.is_dir():
+        pytest.skip("runs in a checkout of the project only")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def load(name: str) -> ModuleType:
+        module = importlib.import_module(name)
+        for place in (module, sys.modules.get("compare_runs")):
+            if hasattr(place, "run_bundle"):
+                monkeypatch.setattr(place, "run_bundle", run_bundle_here)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def run_benchmark(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., dict[str, Any]]:
+    """Run such a script with the words of its command line and return the JSON object of its last line, if it prints one."""
+
+    def run(name: str, *words: object) -> dict[str, Any]:
+        module = benchmark(name)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, words)])
+        capsys.readouterr()
+        module.main()
+        last = capsys.readouterr().out.splitlines()[-1]
+        return json.loads(last) if last.startswith("{") else {}
+
+    return run

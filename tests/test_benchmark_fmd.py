@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,10 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from monai.bundle import ConfigWorkflow
 from scipy import ndimage
-
-from monai_denoiseg.bundle.folders import bundle_folder
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -94,21 +90,8 @@ def test_budget(fmd: ModuleType, tmp_path: Path) -> None:
         assert (settings["max_epochs"], settings["steps_per_epoch"], settings["depth"]) == (epochs, each, "1")
 
 
-def in_this_process(config: str, log: Path, overlays: tuple[str, ...] = (), **options: Any) -> None:
-    """In place of `common.run_bundle`, which starts a new process each time."""
-    files = [str(bundle_folder("denoiseg_2d") / "configs" / f"{name}.json") for name in (config, *overlays)]
-    for key, value in options.items():
-        options[key] = str(value) if isinstance(value, Path) else value
-        if isinstance(value, str):
-            with contextlib.suppress(ValueError, SyntaxError):
-                options[key] = ast.literal_eval(value)
-    workflow = ConfigWorkflow(files, workflow_type="train" if config == "train" else "infer", **options)
-    workflow.initialize()
-    workflow.run()
-
-
-def test_a_small_run_and_going_on(fmd: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(fmd, "run_bundle", in_this_process)
+def test_a_small_run_and_going_on(benchmark: Callable[[str], ModuleType], tmp_path: Path, capsys: Any) -> None:
+    fmd = benchmark("denoising_fmd")
     write_kind(tmp_path / "data", "WideField_X", blur=1.0)
     tiny = ["--steps", "2", "--set", "depth=1", "features=4", "batch_size=2", "patch_size=[16, 16]", "tta=False"]
     places = [word for name in ("data", "work", "results") for word in (f"--{name}", str(tmp_path / name))]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,13 +68,14 @@ def test_a_missing_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "no folder dev-train/images" in capsys.readouterr().err
 
 
-def test_it_trains_scores_and_records(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_trains_scores_and_records(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_benchmark: Callable[..., dict[str, Any]]
+) -> None:
     monkeypatch.setattr(nuclei_model, "NOISE", (0.0, 20.0))
     tiny = ["steps_per_epoch=2", "features=4", "depth=1", "batch_size=4", "patch_size=[16,16]", "tta=false"]
-    place = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
-    monkeypatch.setattr(sys, "argv", ["nuclei_model.py", "--data", str(data), "--max_epochs", "1", "--set", *tiny, *place])
-    nuclei_model.main()
+    place = ["--data", data, "--work", tmp_path / "work", "--results", tmp_path / "results"]
+    scores = run_benchmark("nuclei_model", *place, "--max_epochs", "1", "--set", *tiny)
+    assert list(scores) == ["n0", "n20"]
+    assert {found["n_images"] for found in scores.values()} == {2}
     result = json.loads((tmp_path / "results" / "nuclei_model.json").read_text("utf-8"))
-    assert list(result["scores"]) == ["n0", "n20"]
-    assert {scores["n_images"] for scores in result["scores"].values()} == {2}
-    assert result["settings"]["normalisation"] == "image"
+    assert (result["scores"], result["settings"]["normalisation"]) == (scores, "image")

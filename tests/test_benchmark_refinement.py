@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,17 +15,9 @@ import torch
 from monai_denoiseg.data import simulate_nuclei
 from monai_denoiseg.networks import DenoiSegNet
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "refinement.py"
-
-pytestmark = pytest.mark.skipif(not SCRIPT.is_file(), reason="runs in a checkout of the project only")
-
-
-def run(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(SCRIPT), *map(str, words)], capture_output=True, text=True, timeout=120)
-
 
 @pytest.mark.parametrize("shot", [None, 4.0])
-def test_on_two_small_images(tmp_path: Path, shot: float | None) -> None:
+def test_on_two_small_images(tmp_path: Path, shot: float | None, run_benchmark: Callable[..., dict[str, Any]]) -> None:
     images, model = tmp_path / "data" / "dev-train" / "images", tmp_path / "runs" / "work" / "n20_l2_s0_paper_denoiseg" / "models"
     images.mkdir(parents=True)
     model.mkdir(parents=True)
@@ -36,8 +28,7 @@ def test_on_two_small_images(tmp_path: Path, shot: float | None) -> None:
     network.set_statistics(torch.tensor([100.0]), torch.tensor([50.0]))
     torch.save(network.state_dict(), model / "model.pt")
     words = ("--data", tmp_path / "data", "--runs", tmp_path / "runs", "--networks", "n20_*", "--every", 2, "--results", tmp_path)
-    done = run(*words, *(["--shot", shot] if shot else []))
-    assert done.returncode == 0, done.stderr
+    run_benchmark("refinement", *words, *(["--shot", shot] if shot else []))
     (found,) = json.loads((tmp_path / "refinement.json").read_text())["results"]
     assert (found["network"], found["shot"], found["images"]) == ("n20_l2_s0_paper_denoiseg", shot, 2)
     assert found["gain"] == pytest.approx(found["refined"] - found["denoised"])
@@ -45,12 +36,12 @@ def test_on_two_small_images(tmp_path: Path, shot: float | None) -> None:
     assert found["time_share"] > 0
 
 
-def test_wrong_folders(tmp_path: Path) -> None:
-    done = run("--data", tmp_path, "--runs", tmp_path)
-    assert done.returncode == 2
-    assert "no TIFF in dev-train/images" in done.stderr
+def test_wrong_folders(tmp_path: Path, run_benchmark: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_benchmark("refinement", "--data", tmp_path, "--runs", tmp_path)
+    assert "no TIFF in dev-train/images" in capsys.readouterr().err
     (tmp_path / "dev-train" / "images").mkdir(parents=True)
     tifffile.imwrite(tmp_path / "dev-train" / "images" / "a.tif", np.zeros((8, 8), np.uint8))
-    done = run("--data", tmp_path, "--runs", tmp_path)
-    assert done.returncode == 2
-    assert "no trained network in n*_l10_s*_paper_denoiseg" in done.stderr
+    with pytest.raises(SystemExit):
+        run_benchmark("refinement", "--data", tmp_path, "--runs", tmp_path)
+    assert "no trained network in n*_l10_s*_paper_denoiseg" in capsys.readouterr().err

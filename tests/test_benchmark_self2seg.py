@@ -136,7 +136,7 @@ def test_single_noisy_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timing = load("self2seg_time", monkeypatch)
-    timing.main(["--size", "64", "--repeat", "2", "--methods", "constant and linear", "noise2fast", "--results", str(tmp_path)])
+    timing.main(["--size", "40", "--repeat", "1", "--methods", "constant and linear", "noise2fast", "--results", str(tmp_path)])
     rows = json.loads((tmp_path / "self2seg_time.json").read_text())["methods"]
     assert rows["constant and linear"]["dice"] > 0.5
     assert rows["noise2fast"]["dice"] is None

@@ -274,7 +274,7 @@ def test_a_small_run_beside_a_stand_in(speed: ModuleType, tmp_path: Path, monkey
     monkeypatch.delenv("PYTHONPATH", raising=False)
     tiny = ["--set", "depth=1", "features=4", "patch_size=[16, 16]"]
     counts = ["--pairs", "1", "--steps", "3", "--batch", "28", "--threads", "1"]
-    speed.main([*write_peer(tmp_path), "--programs", "n2v", "n2v_returning", "careamics", *counts, *tiny])
+    speed.main([*write_peer(tmp_path), "--programs", "n2v", "careamics", *counts, *tiny])
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     ours = result["programs"]["n2v"]
     assert (ours["parameters"], ours["threads"], ours["patches"]) == (1277, 1, 56)

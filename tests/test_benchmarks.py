@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nibabel
 import numpy as np
+import pytest
 import tifffile
 
 from monai_denoiseg.data import write_simulated
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if "__main__" in path.read_text("utf-8"))
+
+Run = Callable[..., dict[str, Any]]
 
 
-def run(script: str, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(BENCHMARKS / f"{script}.py"), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help(
+    name: str, benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = benchmark(name)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        module.main()
+    assert stopped.value.code == 0
+    assert "--results" in (text := capsys.readouterr().out) or "--output" in text
 
 
-def test_overhead(tmp_path: Path) -> None:
+def test_overhead(tmp_path: Path, run_benchmark: Run) -> None:
     options = ["--steps", "1", "--pairs", "1", "--features", "4", "--depth", "1", "--batch", "2", "--patch", "16", "16"]
-    result = run("overhead", *options, "--results", str(tmp_path))
-    assert result["ratio_engine"] > 0
+    assert run_benchmark("overhead", *options, "--results", tmp_path)["ratio_engine"] > 0
     assert json.loads((tmp_path / "overhead_2d.json").read_text())["machine"]["versions"]["torch"]
 
 
@@ -46,7 +51,7 @@ if options["--seed"] != "3":
 """
 
 
-def test_fewshot_tensorflow(tmp_path: Path) -> None:
+def test_fewshot_tensorflow(tmp_path: Path, benchmark: Callable[[str], ModuleType]) -> None:
     (peer := tmp_path / "peer.py").write_text(PEER)
     (tmp_path / "site").mkdir()
     for name in ("denoiseg", "n2v", "tensorflow_cpu", "keras", "numpy"):
@@ -55,17 +60,10 @@ def test_fewshot_tensorflow(tmp_path: Path) -> None:
     (python := tmp_path / "python").write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path / "site"} exec {sys.executable} -P "$@"\n')
     python.chmod(0o755)
     options = ["--data", str(tmp_path), "--python", str(python), "--peer", str(peer), "--work", str(tmp_path / "work")]
-    command = [
-        sys.executable,
-        str(BENCHMARKS / "fewshot_tensorflow.py"),
-        *options,
-        "--results",
-        str(tmp_path),
-        "--minutes",
-        "0.5",
-    ]
+    script = benchmark("fewshot_tensorflow")
+    command = [*options, "--results", str(tmp_path), "--minutes", "0.5", "--seeds"]
     for seeds in (["0"], ["0", "2"]):
-        assert subprocess.run([*command, "--seeds", *seeds], capture_output=True, timeout=60).returncode == 0
+        script.main([*command, *seeds])
         peer.write_text(peer.read_text().replace("0.4{", "0.8{"))  # what is there is not trained again
     kept = json.loads((tmp_path / "fewshot_tensorflow_n20_l10.json").read_text())
     assert [run["ap"] for run in kept["runs"]] == [0.40, 0.82]
@@ -74,19 +72,14 @@ def test_fewshot_tensorflow(tmp_path: Path) -> None:
     }  # fmt: skip
     assert kept["mean"] == {"ap": 0.61, "seg": 0.5, "psnr": 34.25}
     assert kept["peer_versions"]["denoiseg"] == "1.5"
-    broken = subprocess.run([*command, "--seeds", "3"], capture_output=True, text=True, timeout=60)
-    assert broken.returncode == 1
-    assert "peer.py failed (0), the end of" in broken.stderr
-    assert "7 steps" in broken.stderr
-    lost = subprocess.run([*command, "--python", "/nowhere/python"], capture_output=True, text=True, timeout=60)
-    assert lost.returncode == 2
-    assert "--python /nowhere/python: there is no such file" in lost.stderr
+    with pytest.raises((RuntimeError, SystemExit), match=r"peer\.py failed \(0\), the end of(.|\n)*7 steps"):
+        script.main([*command, "3"])
 
 
 TINY_3D = ["depth=1", "features=4", "steps_per_epoch=1", "max_epochs=1", "patch_size=[8, 16, 16]", "tta=False"]
 
 
-def test_fewshot_bbbc050(tmp_path: Path) -> None:
+def test_fewshot_bbbc050(tmp_path: Path, run_benchmark: Run) -> None:
     for part, embryos in (("dev-train", range(1, 5)), ("dev-test", range(5, 6))):
         folder = write_simulated(
             tmp_path / "data" / part, n_images=2 * len(embryos), n_labelled=2 * len(embryos), shape=(11, 20, 24)
@@ -97,7 +90,7 @@ def test_fewshot_bbbc050(tmp_path: Path) -> None:
             for path, name in zip(sorted((folder / sub).glob("*.tif")), names, strict=True):
                 path.rename(path.with_name(name))
     folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
-    result = run("fewshot_bbbc050", *folders, "--every_slice", "5", "--set", *TINY_3D)
+    result = run_benchmark("fewshot_bbbc050", *folders, "--every_slice", "5", "--set", *TINY_3D)
     assert {"ap", "seg", "train_seconds"} <= result.keys()
     assert result["n_images"] == 2
     assert result["settings"]["spacing"] == [1.75, 0.8, 0.8]
@@ -109,12 +102,12 @@ def test_fewshot_bbbc050(tmp_path: Path) -> None:
     assert [[bool((plane >= 0).any()) for plane in label].index(True) for label in labels] == [2, 2]
     assert [sum(bool((plane >= 0).any()) for plane in label) for label in labels] == [2, 2]
     options = ["--names", *names, "--min_size", "0", "1000000", "--split_neck", "0.7", "--thresholds", "0.1", "0.3"]
-    rules = run("rules_bbbc050", *folders, *options)
+    rules = run_benchmark("rules_bbbc050", *folders, *options)
     assert [(row["min_size"], row["volumes"]) for row in rules["rows"]] == [(0, 6), (1000000, 6)]
     assert rules["rows"][1]["ap"] == [0, 0], "nothing is that large"
 
 
-def test_medical_ct(tmp_path: Path) -> None:
+def test_medical_ct(tmp_path: Path, run_benchmark: Run) -> None:
     rng, folder = np.random.default_rng(0), tmp_path / "data" / "medical_ct_aorta"
     folder.mkdir(parents=True)
     affine = np.array([[-1.5, 0, 0, 10], [0, 1.4, 0.1, -3], [0, 0, 2.5, 7], [0, 0, 0, 1]])
@@ -126,7 +119,7 @@ def test_medical_ct(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(label, affine), folder / "seg_aorta1_T12_2.nii.gz")
     folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     steps = ["--max_epochs", "1", "--steps_per_epoch", "1"]
-    result = run("medical", *folders, *steps, "--case", "ct", "--slices", "3", "--set", *TINY_3D)
+    result = run_benchmark("medical", *folders, *steps, "--case", "ct", "--slices", "3", "--set", *TINY_3D)
     assert result["same_geometry"] is True
     assert len(result["annotated"]) == 3
     assert {"dice", "dice_aorta", "dice_T12"} <= result.keys()
@@ -140,10 +133,23 @@ def test_medical_ct(tmp_path: Path) -> None:
     assert (run_folder / "report.html").is_file()
 
 
-def test_streaming(tmp_path: Path) -> None:
-    size = ["--shape", "32", "128", "128", "--tile_size", "32", "64", "64", "--overlap", "24"]
-    network = ["--depth", "1", "--features", "4", "--steps", "32"]
-    result = run("streaming", *size, *network, "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results"))
+def test_streaming(tmp_path: Path, run_benchmark: Run, benchmark: Callable[[str], ModuleType], monkeypatch: Any) -> None:
+    """Kill and watch are left out: that a killed prediction goes on to the same result is tested where it is made."""
+    script, made = benchmark("streaming"), []
+
+    def predict_here(args: argparse.Namespace, out: Path, stop_after: int | None = None) -> dict[str, Any]:
+        made.append((out.name, stop_after))
+        if stop_after is None:
+            args.worker = out
+            script.predict(args)
+            args.worker = None
+        return {"seconds": 1.0, "peak_mib": 7.0, "tiles_done": stop_after or 4}
+
+    monkeypatch.setattr(script, "run", predict_here)
+    size = ["--shape", "16", "64", "64", "--tile_size", "16", "32", "32", "--overlap", "24"]
+    network = ["--depth", "1", "--features", "4", "--steps", "4"]
+    result = run_benchmark("streaming", *size, *network, "--work", tmp_path / "work", "--results", tmp_path / "results")
+    assert made == [("resumed", 2), ("resumed", None), ("at_once", None)]
     assert result["identical_after_kill"] is True
-    assert 0 < result["runs"]["killed"]["tiles_done"] < result["tiles"] == 4
-    assert result["peak_mib"] > 100
+    assert (result["tiles"], result["voxels"], result["peak_mib"]) == (4, 16 * 64 * 64, 7.0)
+    assert (tmp_path / "results" / "streaming_16x64x64.json").is_file()

@@ -9,18 +9,16 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from monai_denoiseg.bundle.run import run_bundle
-from monai_denoiseg.cli import parse_overrides
 from monai_denoiseg.data import write_simulated
-from monai_denoiseg.engines import first_cause
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -245,17 +243,10 @@ def test_commands_of_the_page_are_right() -> None:
         compare_runs.check_pairs(args.set, args.methods, args.bundle)
 
 
-def run_here(config: str, log: Path, bundle: str, overlays: Sequence[str], threads: int | None, **overrides: Any) -> None:
-    """Stands in for common.run_bundle, without the seconds that each process takes to start."""
-    words = [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
-    try:
-        run_bundle(config, bundle, *overlays, **parse_overrides(words))
-    except Exception as error:
-        raise RuntimeError(f"{config} failed: {first_cause(error)}") from error
-
-
-def test_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(compare_runs, "run_bundle", run_here)
+def test_from_end_to_end(
+    benchmark: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark("compare")
     data = write_simulated(tmp_path / "data", n_images=8, n_labelled=6, shape=(32, 40))
     tiny = ["depth=1", "features=4", "steps_per_epoch=1", "batch_size=2", "patch_size=[16, 16]", "tta=false", "min_size=3"]
     command = ["--data", str(data), "--output", str(tmp_path / "out"), "--labels", "2", "--epochs", "1", "--set", *tiny]

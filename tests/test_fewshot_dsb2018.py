@@ -6,9 +6,10 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,6 @@ import pytest
 import tifffile
 
 from monai_denoiseg.bundle import training_data
-from monai_denoiseg.bundle.run import run_bundle
-from monai_denoiseg.cli import parse_overrides
 from monai_denoiseg.data import write_simulated
 
 ROOT = Path(__file__).parents[1]
@@ -261,14 +260,10 @@ def test_what_the_bundle_is_told(name: str, folders: Folders, tmp_path: Path, mo
 # ---- the bundle itself
 
 
-def run_here(config: str, log: Path, bundle: str, overlays: Sequence[str], threads: int | None, **overrides: Any) -> None:
-    """Stands in for common.run_bundle, without the seconds that each process takes to start."""
-    words = [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
-    run_bundle(config, bundle, *overlays, **parse_overrides(words))
-
-
-def test_from_end_to_end(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(compare_runs, "run_bundle", run_here)
+def test_from_end_to_end(
+    benchmark: Callable[[str], ModuleType], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark("fewshot_dsb2018")
     line = f"--data {data} --output {tmp_path} --validation 2 --epochs 1 --seeds 1 --noise 20 --set depth=1 features=4"
     command = [*line.split(), "steps_per_epoch=1", "batch_size=2", "tta=false", "min_size=3"]
     assert fewshot_dsb2018.main([*command, "--methods", "denoiseg", "--labels", "2"]) == 0

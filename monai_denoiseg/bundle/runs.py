@@ -12,7 +12,7 @@ from typing import Any
 from monai_denoiseg.bundle.folders import came_with_package
 from monai_denoiseg.bundle.resume import read_checkpoint
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.files import FolderLock, set_aside
+from monai_denoiseg.files import FolderLock, set_aside, write_json
 from monai_denoiseg.processes import is_main_process
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class RunFolder:
         """Note in ``settings.json`` that the training came to its end."""
         record = self._record()
         if is_main_process() and record:
-            (self.output_dir / "settings.json").write_text(json.dumps(record | {"finished": True}, indent=2))
+            write_json(record | {"finished": True}, self.output_dir / "settings.json")
 
     def release(self) -> None:
         """Let others train here."""

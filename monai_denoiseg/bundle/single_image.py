@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_denoiseg.data import image_layout, inference_datalist, split_name
+from monai_denoiseg.data import image_layout, inference_datalist, output_stem, split_name
 from monai_denoiseg.engines import DenoiseImaged
 from monai_denoiseg.self2seg import Expert, Self2SegResult, TrainedExpert, denoise_noise2fast
 from monai_denoiseg.self2seg.starts import Boxes
@@ -25,7 +25,7 @@ Item = dict[str, Any]
 
 
 def single_images(
-    path: str | Path | None,
+    path: str | Path | Sequence[str | Path] | None,
     output_dir: str | Path,
     *,
     pattern: str | None = None,
@@ -36,7 +36,7 @@ def single_images(
     """List the images to segment, each frame of a time series as one, with the scribbles drawn for them.
 
     Args:
-        path: file, or folder of files.
+        path: file, folder of files, or list of files.
         output_dir: where the results will go.
         pattern: only files whose name matches.
         scribbles: label file for a single image, or a folder with files of the images' stems.
@@ -97,7 +97,7 @@ def _frames(item: Item, axes: str | None, spatial_dims: int | None) -> list[Item
 def _refuse_overwriting(items: list[Item], output_dir: Path) -> None:
     inputs = {Path(item[key]).resolve() for item in items for key in ("image", "scribbles") if key in item}
     for item in items:
-        stem = split_name(item["image"])[0] + (f"_frame{item['frame']:04d}" if "frame" in item else "")
+        stem = output_stem(item["image"], item.get("frame"))
         for ending in ENDINGS:
             for name in (f"{stem}_{ending}", f"{stem}_{ending.replace('.tif', '.nii.gz')}"):
                 if (output_dir / name).resolve() in inputs:

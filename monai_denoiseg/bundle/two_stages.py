@@ -13,6 +13,7 @@ import torch
 
 from monai_denoiseg.bundle.run import config_files, methods, open_workflow
 from monai_denoiseg.checks import check_option
+from monai_denoiseg.files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -105,11 +106,10 @@ def _wanted(settings: Mapping[str, Any], overlay: Mapping[str, Any], epochs: int
 
 
 def _train(files: Sequence[Path], folder: Path, wanted: Mapping[str, Any], record: dict[str, Any], resume: bool) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stage.json").write_text(json.dumps(record | {"finished": False}, indent=2))
+    write_json(record | {"finished": False}, folder / "stage.json")
     logger.info("first stage: %s in %s", "going on" if resume else f"training {record['overlay']}", folder)
     _run_training(files, folder, wanted, resume)
-    (folder / "stage.json").write_text(json.dumps(record | {"finished": True}, indent=2))
+    write_json(record | {"finished": True}, folder / "stage.json")
     logger.info("first stage: done; now the second")
 
 

@@ -10,7 +10,6 @@ from monai_denoiseg.data.lazy import LazyImage, can_stream, open_lazy
 from monai_denoiseg.data.load import LoadItemd
 from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_layout, image_shape, split_name
 from monai_denoiseg.data.save import SavePredictiond, output_stem, smallest_label_type
-from monai_denoiseg.data.save_text import SaveTextd
 from monai_denoiseg.data.simulate import SimulatedNuclei, simulate_nuclei, write_simulated
 from monai_denoiseg.data.sinks import OmeZarrSink, TiffSink, open_sink
 from monai_denoiseg.data.statistics import intensity_statistics
@@ -26,7 +25,6 @@ __all__ = [
     "OmeZarrSink",
     "PatchCollate",
     "SavePredictiond",
-    "SaveTextd",
     "SimulatedNuclei",
     "TiffReader",
     "TiffSink",

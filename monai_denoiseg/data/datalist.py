@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import random
@@ -13,6 +14,9 @@ from monai_denoiseg.checks import check_range
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES
 from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
 from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, image_layout, split_name
+from monai_denoiseg.files import result_names
+
+logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 
@@ -28,9 +32,11 @@ def folder_datalist(
 ) -> list[Item]:
     """List the images of a folder with the labels and clean references that exist, paired by file stem.
 
-    An image without a label file is unlabelled: its item has no ``"label"``. Hidden files and files of other
-    formats are passed over. A file of several images along time becomes as many items, with ``"frame": i``; its label and clean
-    reference have the same frames (one that is not annotated holds the ignore value everywhere).
+    An image without a label file is unlabelled: its item has no ``"label"``. Hidden files, files of other formats, and results
+    of this package that lie among the images are passed over; a warning names links that lead nowhere and folders called
+    like images.
+    A file of several images along time becomes as many items, with ``"frame": i``; its label and clean reference have the same
+    frames (one that is not annotated holds the ignore value everywhere).
 
     Args:
         dataset_dir: folder with the subfolders below; without a subfolder ``images`` its own image files are taken.
@@ -67,9 +73,7 @@ def folder_datalist(
     for name, default in ((labels, "labels"), (clean, "clean"), (target, None)):
         if name != default and name is not None:
             _existing_folder(root / name)  # a folder that was asked for by name must be there
-    image_files = _files_by_stem(images_dir)
-    if not image_files:
-        raise FileNotFoundError(_nothing_found(images_dir))
+    image_files = _images_by_stem(images_dir)
     items: dict[str, Item] = {stem: {"image": str(path)} for stem, path in image_files.items()}
     folders = {"label": labels_dir, "clean": root / clean} | ({"target": root / target} if target else {})
     for key, folder in folders.items():
@@ -111,13 +115,14 @@ def _images(frames: int) -> str:
     return f"{frames} frames" if frames else "one image without frames"
 
 
-def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> list[Item]:
-    """List the images to infer: a single file, or those of a folder (of its subfolder ``images`` where there is one).
+def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pattern: str | None = None) -> list[Item]:
+    """List the images to infer: a single file, those of a folder (of its subfolder ``images`` where there is one), or of several.
 
-    A file of several images along time stays one item.
+    A file of several images along time stays one item. Of a folder, results that this package wrote are passed over and named
+    once; a pattern that only results match means them.
 
     Args:
-        path: file, Zarr folder, or folder of such.
+        path: file, Zarr folder, or folder of such; or a list of them.
         pattern: only files whose name matches, for instance ``"*_raw.tif"``.
 
     Returns:
@@ -134,17 +139,32 @@ def inference_datalist(path: str | os.PathLike, pattern: str | None = None) -> l
     ...     [Path(item["image"]).name for item in inference_datalist(folder, "*_raw.*")]
     ['a_raw.tif', 'b_raw.tif']
     """
+    if not isinstance(path, (str, os.PathLike)):
+        return _different_stems([item for one in path for item in inference_datalist(one, pattern)])
     source = Path(path)
     if source.is_file() or _is_zarr(source):
-        if not split_name(source)[1]:
-            raise ValueError(f"{source}: unsupported file format; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}")
-        return [{"image": str(source)}]
+        return [_single_item(source)]
     folder = _existing_folder(source)
     folder = folder / "images" if (folder / "images").is_dir() else folder
-    files = _files_by_stem(folder, pattern)
-    if not files:
-        raise FileNotFoundError(_nothing_found(folder, pattern))
+    files = _images_by_stem(folder, pattern)
     return [{"image": str(files[stem])} for stem in sorted(files)]
+
+
+def _single_item(path: Path) -> Item:
+    if not split_name(path)[1]:
+        raise ValueError(f"{path}: unsupported file format; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}")
+    return {"image": str(path)}
+
+
+def _different_stems(items: list[Item]) -> list[Item]:
+    """Refuse two images of one stem in a list of several places."""
+    seen: dict[str, str] = {}
+    for item in items:
+        stem = split_name(item["image"])[0]
+        if stem in seen:
+            raise ValueError(f"{seen[stem]} and {item['image']} have the same stem {stem!r}: keep one, or rename it")
+        seen[stem] = item["image"]
+    return items
 
 
 def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, seed: int = 0) -> tuple[list[Item], list[Item]]:
@@ -217,17 +237,64 @@ def _is_zarr(path: Path) -> bool:
     return path.is_dir() and path.name.lower().endswith(ZARR_SUFFIXES)
 
 
-def _files_by_stem(folder: Path, pattern: str | None = None) -> dict[str, Path]:
+def _images_by_stem(folder: Path, pattern: str | None = None) -> dict[str, Path]:
+    """The images of a folder by stem, without the results of this package that lie among them."""
+    files = _supported_files(folder, pattern)
+    written = result_names(folder)
+    results = [path for path in files if path.name in written]
+    images = [path for path in files if path.name not in written]
+    if results and not images and pattern:
+        images = results  # a pattern that only results match means them
+    elif results:
+        names = _first_names(results)
+        if not images:
+            way = f'to process them, name them by a pattern such as --pattern "*{results[0].name[-14:]}"'
+            raise FileNotFoundError(f"no image in {folder}: all of its {len(results)} files are results ({names}); {way}")
+        logger.info("%s: %d results of earlier runs are no images and are passed over: %s", folder, len(results), names)
+    if not images:
+        raise FileNotFoundError(_nothing_found(folder, pattern))
+    found: dict[str, Path] = {}
+    for path in images:
+        _add(found, path)
+    return found
+
+
+def _files_by_stem(folder: Path) -> dict[str, Path]:
     """Return the supported files of a folder by stem; two of one stem are an error."""
     files: dict[str, Path] = {}
-    for path in sorted(folder.glob(pattern or "*")):
-        stem, suffix = split_name(path)
-        if path.name.startswith(".") or not suffix or not (path.is_file() or _is_zarr(path)):
-            continue
-        if stem in files:
-            raise ValueError(f"{files[stem]} and {path} have the same stem {stem!r}: keep one, or rename it")
-        files[stem] = path
+    for path in _supported_files(folder):
+        _add(files, path)
     return files
+
+
+def _add(files: dict[str, Path], path: Path) -> None:
+    stem = split_name(path)[0]
+    if stem in files:
+        raise ValueError(f"{files[stem]} and {path} have the same stem {stem!r}: keep one, or rename it")
+    files[stem] = path
+
+
+def _supported_files(folder: Path, pattern: str | None = None) -> list[Path]:
+    """The files of supported formats, sorted. What is called like one but cannot be one is named in a warning."""
+    next(folder.iterdir(), None)  # a folder that may not be read is an error; a pattern would find nothing there
+    files, unusable = [], []
+    for path in sorted(folder.glob(pattern or "*")):
+        if path.name.startswith(".") or not split_name(path)[1]:
+            continue
+        if path.is_file() or _is_zarr(path):
+            files.append(path)
+        elif path.is_symlink():
+            unusable.append(f"{path.name} (a link that leads nowhere)")
+        else:
+            unusable.append(f"{path.name} (a folder)" if path.is_dir() else f"{path.name} (no file)")
+    if unusable:
+        logger.warning("%s: passed over: %s", folder, _first_names(unusable))
+    return files
+
+
+def _first_names(names: Sequence[Any], most: int = 5) -> str:
+    shown = [name.name if isinstance(name, Path) else str(name) for name in names[:most]]
+    return ", ".join(shown) + (f", and {len(names) - most} more" if len(names) > most else "")
 
 
 def _nothing_found(folder: Path, pattern: str | None = None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
 from monai_denoiseg.data.stored import StoredImage, stored_image
+from monai_denoiseg.files import target_of, writing
 
 logger = logging.getLogger(__name__)
 
@@ -148,20 +148,17 @@ def write_nifti(array: np.ndarray, source: str | os.PathLike, target: str | os.P
     dims, channels, full = array.ndim - 1, array.shape[0], (*file.shape[:3], 1)[:3]
     stored = np.moveaxis(array, 0, -1).swapaxes(0, dims - 1)  # (X, Y, [Z, ]C)
     if stored.shape[:dims] != full[:dims] or (dims == 2 and full[2] != 1):
-        raise ValueError(f"{target}: shape {array.shape[1:]} is not that of {source}, {file.shape[:3]} in X, Y, Z order")
+        raise ValueError(
+            f"{target_of(target)}: shape {array.shape[1:]} is not that of {source}, {file.shape[:3]} in X, Y, Z order"
+        )
     spatial = full if len(file.shape) > 2 or channels > 1 else full[:2]  # a plane stays one, channels are the fourth axis
     stored = stored.reshape(*spatial, *((channels,) if channels > 1 else ()))
     header = _header_for(file, source, stored, label or channels > 1, label)
     image = type(file)(stored, None, header)  # without affine: nibabel leaves that of the header alone
     for key in header:  # it does repair other entries
         image.header[key] = header[key]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{uuid.uuid4().hex}{'.nii.gz' if target.name.endswith('.gz') else '.nii'}")
-    try:
-        nibabel.save(image, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(target) as part:
+        nibabel.save(image, part)
 
 
 def _header_for(file: Any, source: Path, stored: np.ndarray, new_intent: bool, label: bool) -> Any:

@@ -14,6 +14,7 @@ from monai.transforms import SaveImaged, Transform
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, write_nifti
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.data.tiff import TiffWriter, cast_exactly
+from monai_denoiseg.files import ResultSet, write_text
 
 
 def smallest_label_type(labels: np.ndarray) -> np.dtype:
@@ -28,19 +29,30 @@ def smallest_label_type(labels: np.ndarray) -> np.dtype:
     return np.dtype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
 
 
-def output_stem(item: Mapping[Hashable, Any], image_key: str = "image") -> str:
-    """Beginning of the names of an item's result files: the image's, with its frame.
+def output_stem(path: str | os.PathLike, frame: int | None = None) -> str:
+    """Beginning of the names of an image's result files: the image's name as given, links not followed.
 
     Args:
-        item: with a MetaTensor under ``image_key``, and ``"frame"`` where its file holds several images.
-        image_key: key of the image.
+        path: the image.
+        frame: its number, where the file holds several along time and is read one by one.
 
-    >>> from monai.data import MetaTensor
-    >>> output_stem({"image": MetaTensor(torch.zeros(1), meta={"filename_or_obj": "in/cells.ome.tif"}), "frame": 7})
-    'cells_frame0007'
+    >>> output_stem("in/cells.ome.tif", 7), output_stem("a.ome.zarr/")
+    ('cells_frame0007', 'a')
     """
-    stem, _ = split_name(str(item[image_key].meta["filename_or_obj"]))
-    return stem + (f"_frame{int(item['frame']):04d}" if "frame" in item else "")
+    stem, _ = split_name(path if Path(path).name else Path(path).resolve())
+    return stem if frame is None else f"{stem}_frame{int(frame):04d}"
+
+
+def record_name(stem: str) -> str:
+    """Name of the set of results of an image, see :class:`~monai_denoiseg.files.ResultSet`.
+
+    Args:
+        stem: see :func:`output_stem`.
+
+    >>> record_name("cells")
+    'image-cells'
+    """
+    return f"image-{stem}"
 
 
 class SavePredictiond(Transform):
@@ -49,7 +61,8 @@ class SavePredictiond(Transform):
     NIfTI images give ``.nii.gz`` in the axis order and with the header of the input (see
     :func:`~monai_denoiseg.data.nifti.write_nifti`); TIFF, PNG and all others give ``.tif`` with the axes, voxel size and unit of
     the input (PNG holds neither float images nor more than 65535 objects). The files of an image appear whole and all
-    together, or not at all. Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``.
+    together, or not at all; earlier results of the same image are replaced then and not before, and nothing else is overwritten
+    (see :class:`~monai_denoiseg.files.ResultSet`). Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``.
 
     It counts as one of MONAI's ``SaveImaged``, which servers leave out of a bundle to return the result themselves.
 
@@ -59,9 +72,15 @@ class SavePredictiond(Transform):
         image_key: the image whose geometry and file name is used, a MetaTensor.
         optional: those of ``suffixes`` an item may lack: what its network does not give.
         label_keys: keys stored as unsigned integers (16 bit, or 32 where needed); the others are stored as float32.
+        texts: entries that are text, written as ``STEM_name``: the end of the file name by item key, e.g.
+            ``{"energies_csv": "energies.csv"}``. An item may lack some.
+
+    Attributes:
+        digest: of what the results depend on, for the record; a :class:`~monai_denoiseg.engines.FilePredictor` sets it.
 
     Raises:
-        FileExistsError: when two inputs of a run would be written to the same file.
+        FileExistsError: when two inputs of a run would be written to the same file, or a file is in the way that is no earlier
+            result of the same image.
 
     >>> import tempfile, tifffile
     >>> from monai.data import MetaTensor
@@ -79,40 +98,53 @@ class SavePredictiond(Transform):
         image_key: str = "image",
         label_keys: Sequence[str] = ("instances",),
         optional: Sequence[str] = (),
+        texts: Mapping[str, str] | None = None,
     ) -> None:
-        self.output_dir, self.suffixes = Path(output_dir), dict(suffixes)
+        self.output_dir, self.suffixes, self.texts = Path(output_dir), dict(suffixes), dict(texts or {})
         self.image_key, self.label_keys, self.optional = image_key, frozenset(label_keys), frozenset(optional)
+        self.digest = ""
         self._written: dict[Path, str] = {}
+
+    def targets(self, path: str | os.PathLike, frame: int | None = None) -> dict[str, Path]:
+        """The files that may be written for an image, by item key.
+
+        Args:
+            path: the image.
+            frame: its number, where the file holds several along time.
+        """
+        stem = output_stem(path, frame)
+        ending = ".nii.gz" if split_name(path)[1] in NIFTI_SUFFIXES else ".tif"
+        names = {key: f"{stem}_{name}{ending}" for key, name in self.suffixes.items()}
+        names |= {key: f"{stem}_{name}" for key, name in self.texts.items()}
+        return {key: self.output_dir / name for key, name in names.items()}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the files and return the item unchanged."""
         item = dict(data)
         meta = dict(item[self.image_key].meta)
-        source = str(meta["filename_or_obj"])
-        stem = output_stem(item, self.image_key)
-        nifti = split_name(source)[1] in NIFTI_SUFFIXES
-        ready: dict[Path, np.ndarray] = {}
-        for key, name in self.suffixes.items():
-            if key in self.optional and key not in item:
-                continue
-            target = self.output_dir / f"{stem}_{name}{'.nii.gz' if nifti else '.tif'}"
+        source, frame = str(meta["filename_or_obj"]), item.get("frame")
+        lacking = {key for key in (*self.optional, *self.texts) if key not in item}
+        targets = {key: target for key, target in self.targets(source, frame).items() if key not in lacking}
+        for target in targets.values():
             if self._written.setdefault(target, source) != source:
                 both = f"{source} and {self._written[target]}"
                 raise FileExistsError(f"{both} would both be written to {target}; run them separately")
-            array = torch.as_tensor(item[key]).detach().cpu().numpy()
-            dtype = smallest_label_type(array) if key in self.label_keys else np.dtype(np.float32)
-            ready[target] = cast_exactly(array, dtype, str(target))
-        try:
-            for target, array in ready.items():
-                if nifti:
-                    write_nifti(array, source, target, label=array.dtype.kind == "u")
+        arrays = {key: self._array(item[key], key, targets[key]) for key in self.suffixes if key in targets}
+        with ResultSet(self.output_dir, record_name(output_stem(source, frame)), source, self.digest) as results:
+            for key, target in targets.items():
+                part = results.add(target)
+                if key in self.texts:
+                    write_text(item[key], part)
+                elif split_name(source)[1] in NIFTI_SUFFIXES:
+                    write_nifti(arrays[key], source, part, label=arrays[key].dtype.kind == "u")
                 else:
-                    _write_tiff(array, meta, target)
-        except BaseException:
-            for target in ready:  # all results of an image or none
-                target.unlink(missing_ok=True)
-            raise
+                    _write_tiff(arrays[key], meta, part)
         return item
+
+    def _array(self, value: Any, key: str, target: Path) -> np.ndarray:
+        array = torch.as_tensor(value).detach().cpu().numpy()
+        dtype = smallest_label_type(array) if key in self.label_keys else np.dtype(np.float32)
+        return cast_exactly(array, dtype, str(target))
 
 
 SaveImaged.register(SavePredictiond)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ from scipy import ndimage
 
 from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.data.tiff import TiffWriter
+from monai_denoiseg.files import new_folder, write_text, writing
 
 OFFSET = 100.0
 """Camera offset in grey levels: what an image shows without any light."""
@@ -205,20 +204,16 @@ def write_simulated(
     settings = json.dumps(arguments, indent=2, sort_keys=True)
     if _already_there(target, settings):
         return target
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
-        for sub in ("images", "labels", "clean", "truth"):
-            (temporary / sub).mkdir(parents=True)
-        for index in range(n_images):
-            _write_one(temporary, index, index < n_labelled, shape, seed, options, suffix)
-        (temporary / "settings.json").write_text(settings)
-        try:
-            temporary.replace(target)  # takes the place of an empty folder too
-        except OSError:
-            if not _already_there(target, settings):  # another process may have been first
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with new_folder(target) as part:
+            for sub in ("images", "labels", "clean", "truth"):
+                (part / sub).mkdir()
+            for index in range(n_images):
+                _write_one(part, index, index < n_labelled, shape, seed, options, suffix)
+            write_text(settings, part / "settings.json")
+    except FileExistsError:
+        if not _already_there(target, settings):  # another process may have been first
+            raise
     return target
 
 
@@ -258,4 +253,5 @@ def _write_nifti(path: Path, array: np.ndarray, channel_dim: int | None, spacing
     stored = array.T if channel_dim is None else array.T.reshape(*array.shape[:0:-1], *(1,) * (4 - array.ndim), array.shape[0])
     image = nibabel.Nifti1Image(stored, np.diag([*sizes, 1.0, 1.0][:4]))
     image.header.set_xyzt_units("micron")
-    nibabel.save(image, path)
+    with writing(path) as part:
+        nibabel.save(image, part)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from monai_denoiseg.checks import check_option
 from monai_denoiseg.data.ngff import ngff_attributes, require_zarr
 from monai_denoiseg.data.tiff import CLASSIC_LIMIT
 from monai_denoiseg.data.tiff_meta import describe_to_tifffile
+from monai_denoiseg.files import explained, open_updating, remove, replace_by
 
 SUFFIXES = {"ome-zarr": ".ome.zarr", "tiff": ".tif"}
 """File name ending by output format."""
@@ -75,32 +75,39 @@ class OmeZarrSink:
         axes, lengths = _kept(shape, "TCZYX")
         self.axes = axes
         if not (resume and self.part.is_dir()):
-            remove(self.part)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            group = require_zarr().open_group(str(self.part), mode="w", zarr_format=3)
-            spatial = axes[-len(tile) :]
-            chunks = [1] * (len(axes) - len(tile)) + chunk_shape(tile, spatial)
-            group.create_array(
-                "0",
-                shape=lengths,
-                chunks=[max(1, min(c, n)) for c, n in zip(chunks, lengths, strict=True)],
-                dtype=np.dtype(dtype),
-                fill_value=0,
-                dimension_names=[letter.lower() for letter in axes],
-            )
-            sizes = dict(zip(spatial, spacing or [1.0] * len(tile), strict=True))
-            name = target.name.removesuffix(SUFFIXES["ome-zarr"])
-            group.attrs.update(ngff_attributes(name, axes, sizes, unit if spacing else None))
+            with explained(target):
+                self._begin(lengths, np.dtype(dtype), tile, spacing, unit)
         self._array: Any = require_zarr().open_array(str(self.part / "0"), mode="r+")
+
+    def _begin(
+        self, lengths: list[int], dtype: np.dtype, tile: Sequence[int], spacing: Sequence[float] | None, unit: str | None
+    ) -> None:
+        remove(self.part)
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        group = require_zarr().open_group(str(self.part), mode="w", zarr_format=3)
+        spatial = self.axes[-len(tile) :]
+        chunks = [1] * (len(self.axes) - len(tile)) + chunk_shape(tile, spatial)
+        group.create_array(
+            "0",
+            shape=lengths,
+            chunks=[max(1, min(c, n)) for c, n in zip(chunks, lengths, strict=True)],
+            dtype=dtype,
+            fill_value=0,
+            dimension_names=[letter.lower() for letter in self.axes],
+        )
+        sizes = dict(zip(spatial, spacing or [1.0] * len(tile), strict=True))
+        name = self.target.name.removesuffix(SUFFIXES["ome-zarr"])
+        group.attrs.update(ngff_attributes(name, self.axes, sizes, unit if spacing else None))
 
     def write(self, frame: int, window: tuple[slice, ...], data: np.ndarray) -> None:
         """See :class:`Sink`."""
         key = _key(self.axes, frame, window)
-        self._array[key] = data if "C" in self.axes else data[0]
+        with explained(self.target):
+            self._array[key] = data if "C" in self.axes else data[0]
 
     def finish(self) -> None:
         """See :class:`Sink`."""
-        _replace(self.part, self.target)
+        replace_by(self.part, self.target)
 
 
 class TiffSink:
@@ -138,12 +145,17 @@ class TiffSink:
         self.target, self.part = target, part_path(target)
         self.axes, self.shape = _kept(shape, "TZCYX")
         if not (resume and self.part.is_file()):
+            self._begin(np.dtype(dtype), None if spacing is None else [float(size) for size in spacing], unit or "um")
+        with tifffile.TiffFile(self.part) as tif:
+            self._start = int(tif.series[0].dataoffset)
+            self._kind = np.dtype(tif.byteorder + tif.series[0].dtype.char)
+
+    def _begin(self, kind: np.dtype, sizes: list[float] | None, unit: str) -> None:
+        big = int(np.prod(self.shape)) * kind.itemsize > CLASSIC_LIMIT
+        imagej = not big and kind.name in ("uint8", "uint16", "float32")
+        with explained(self.target):
             remove(self.part)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            kind = np.dtype(dtype)
-            big = int(np.prod(self.shape)) * kind.itemsize > CLASSIC_LIMIT
-            imagej = not big and kind.name in ("uint8", "uint16", "float32")
-            sizes = None if spacing is None else [float(size) for size in spacing]
+            self.part.parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(
                 self.part,
                 shape=tuple(self.shape),
@@ -153,11 +165,8 @@ class TiffSink:
                 imagej=imagej,
                 bigtiff=big,
                 photometric="minisblack",
-                **describe_to_tifffile(self.axes, sizes, unit or "um", not imagej, imagej),
+                **describe_to_tifffile(self.axes, sizes, unit, not imagej, imagej),
             )
-        with tifffile.TiffFile(self.part) as tif:
-            self._start = int(tif.series[0].dataoffset)
-            self._kind = np.dtype(tif.byteorder + tif.series[0].dtype.char)
 
     def write(self, frame: int, window: tuple[slice, ...], data: np.ndarray) -> None:
         """See :class:`Sink`."""
@@ -167,7 +176,7 @@ class TiffSink:
         data = np.ascontiguousarray(data.astype(self._kind, copy=False))
         rows, columns, width = window[-2], window[-1], self.shape[-1]
         whole_rows = columns.stop - columns.start == width
-        with self.part.open("r+b", buffering=0) as file:
+        with explained(self.target), open_updating(self.part) as file:
             for place in itertools.product(*[range(spans[letter].start, spans[letter].stop) for letter in letters]):
                 index = dict(zip(letters, place, strict=True))
                 plane = data[index.get("C", 0)]
@@ -180,7 +189,7 @@ class TiffSink:
 
     def finish(self) -> None:
         """See :class:`Sink`."""
-        _replace(self.part, self.target)
+        replace_by(self.part, self.target)
 
 
 def open_sink(target: Path, shape: Sequence[int], dtype: Any, output_format: str, *, tile: Sequence[int], **options: Any) -> Sink:
@@ -234,20 +243,6 @@ def chunk_shape(tile: Sequence[int], axes: str) -> list[int]:
     return chunks
 
 
-def remove(path: Path) -> None:
-    """Remove a file or folder if it is there.
-
-    Args:
-        path: any path.
-
-    >>> remove(Path("there is no such file"))
-    """
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _kept(shape: Sequence[int], order: str) -> tuple[str, list[int]]:
     """Axes and lengths as stored: T and C only where there are several."""
     letters = "TC" + "ZYX"[-(len(shape) - 2) :]
@@ -264,15 +259,3 @@ def _key(axes: str, frame: int, window: tuple[slice, ...]) -> tuple[Any, ...]:
 def _write_all(file: Any, data: memoryview) -> None:
     while len(data):
         data = data[file.write(data) :]
-
-
-def _replace(part: Path, target: Path) -> None:
-    """Rename; a folder in the way cannot be replaced in one step, so it steps aside first."""
-    if target.is_dir():
-        aside = target.with_name(f".{target.name}.old")
-        remove(aside)
-        target.rename(aside)
-        part.rename(target)
-        remove(aside)
-    else:
-        part.replace(target)

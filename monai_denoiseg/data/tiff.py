@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_o
 from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
 from monai_denoiseg.data.tiff_meta import describe_to_tifffile, file_layout, find_source, read_spacing
 from monai_denoiseg.data.tiff_pixels import read_pixels
+from monai_denoiseg.files import target_of, writing
 
 TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 CLASSIC_LIMIT = 2**32 - 2**25
@@ -195,30 +195,25 @@ class TiffWriter(ImageWriter):
         if self.data_obj is None:
             raise ValueError("TiffWriter.write needs set_data_array first")
         target = Path(filename)
-        data = cast_exactly(self.data_obj, self.output_dtype or self.data_obj.dtype, str(target))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-        try:
-            self._write_file(temporary, data, ome=target.name.lower().endswith((".ome.tif", ".ome.tiff")))
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def _write_file(self, path: Path, data: np.ndarray, ome: bool) -> None:
+        data = cast_exactly(self.data_obj, self.output_dtype or self.data_obj.dtype, str(target_of(target)))
+        ome = target.name.lower().endswith((".ome.tif", ".ome.tiff"))
         data, axes = file_layout(data, str(self.meta.get("axes", "")))
         big = data.nbytes > CLASSIC_LIMIT
         imagej = not ome and not big and data.dtype.name in ("uint8", "uint16", "float32")
         stack = data.ndim > (3 if axes.endswith("S") else 2)
-        tifffile.imwrite(
-            path,
-            data,
-            ome=ome,
-            imagej=imagej,
-            bigtiff=big,
-            photometric="rgb" if axes.endswith("S") else "minisblack",
-            compression=None if imagej and stack else self.compression,
-            **describe_to_tifffile(axes, self._spacing(data.ndim - axes.count("C") - axes.count("S")), self._unit(), ome, imagej),
-        )
+        with writing(target) as part:
+            tifffile.imwrite(
+                part,
+                data,
+                ome=ome,
+                imagej=imagej,
+                bigtiff=big,
+                photometric="rgb" if axes.endswith("S") else "minisblack",
+                compression=None if imagej and stack else self.compression,
+                **describe_to_tifffile(
+                    axes, self._spacing(data.ndim - axes.count("C") - axes.count("S")), self._unit(), ome, imagej
+                ),
+            )
 
     def _spacing(self, spatial_dims: int) -> list[float] | None:
         """Voxel size of the array to write: that of ``affine`` (a transform may have changed it) if one was known at all."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import IO, Any
+
+from monai_denoiseg.files import explained, open_appending, remove
 
 try:
     import fcntl
@@ -52,11 +53,10 @@ class Journal:
         self._settings: dict[str, Any] = json.loads(json.dumps(settings))
         self._steps: set[tuple[Any, ...]] = set()
         self._values: dict[str, Any] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (folder / "lock").open("w")
+        self._lock = open_appending(folder / "lock")
         self._take_lock()
         self.resumed = self._read()
-        self._file: TextIO = self._path.open("a", encoding="utf-8")
+        self._file: IO[str] = open_appending(self._path)
         if not self.resumed:
             self.restart()
 
@@ -64,14 +64,12 @@ class Journal:
         """Forget everything and empty the folder."""
         self._file.close()
         for path in self.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != "lock":
-                path.unlink()
+            if path.name != "lock":
+                remove(path)
         self._steps.clear()
         self._values.clear()
         self.resumed = False
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = open_appending(self._path)
         self._append({"settings": self._settings})
 
     def add(self, *step: Any) -> None:
@@ -99,7 +97,7 @@ class Journal:
     def remove(self) -> None:
         """Remove the folder: the job is done."""
         self.close()
-        shutil.rmtree(self.folder)
+        remove(self.folder)
 
     def close(self) -> None:
         """Close the files; the folder stays."""
@@ -113,8 +111,9 @@ class Journal:
         self.close()
 
     def _append(self, entry: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()  # into the hands of the system: a killed program loses nothing then
+        with explained(self._path):
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()  # into the hands of the system: a killed program loses nothing then
 
     def _take_lock(self) -> None:
         if fcntl is None:

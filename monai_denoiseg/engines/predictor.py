@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from monai_denoiseg.checks import check_int, check_option
 from monai_denoiseg.data.lazy import can_stream, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.engines.errors import first_cause
+from monai_denoiseg.engines.existing import ExistingResults
 from monai_denoiseg.engines.precision import Precision
-from monai_denoiseg.heads import head_of
+from monai_denoiseg.heads import denoises, head_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +47,11 @@ class FilePredictor(Evaluator):
         stream_when: ``"always"``, ``"never"``, or ``"auto"``: zarr, files of several frames, and images of more than
             ``stream_voxels`` voxels.
         stream_voxels: see there; all channels are counted.
+        existing: what to do with images that have results: ``"replace"``, ``"skip"`` or ``"error"``, see
+            :class:`~monai_denoiseg.engines.existing.ExistingResults`.
 
     Raises:
-        ValueError: for an unknown ``stream_when``.
+        ValueError: for an unknown ``stream_when`` or ``existing``.
 
     Example:
         >>> from monai_denoiseg.engines import DenoiSegInferer
@@ -73,6 +77,7 @@ class FilePredictor(Evaluator):
         stream: Callable[[str], Any] | None = None,
         stream_when: str = "auto",
         stream_voxels: int = STREAM_VOXELS,
+        existing: str = "replace",
     ) -> None:
         self.precision = Precision(device, amp)
         super().__init__(device=torch.device(device), val_data_loader=range(len(dataset)), val_handlers=handlers, decollate=False)
@@ -80,12 +85,34 @@ class FilePredictor(Evaluator):
         self.write = postprocessing
         self.stream, self.stream_when = stream, check_option("stream", stream_when, ("auto", "always", "never"))
         self.stream_voxels = check_int("stream_voxels", stream_voxels, 0)
+        self.existing, self.skipped = self._existing(existing), set[int]()
         self.failures: dict[str, str] = {}
         self.add_event_handler(Events.STARTED, lambda _: self.failures.clear())
 
+    def _existing(self, policy: str) -> ExistingResults:
+        """What looks after earlier results: it knows what writes them and what they depend on."""
+        parts = [*getattr(self.write, "transforms", [self.write]), self.stream]
+        writers = [part for part in parts if hasattr(part, "targets") and hasattr(part, "digest")]
+        depends = [self.network, self.inferer, self.write, self.stream, getattr(self.dataset, "transform", None)]
+        segments = head_of(self.network).segments
+        absent = ["pred", "probabilities"] * (not segments) + ["denoised"] * (not denoises(self.network))
+        return ExistingResults(policy, writers, [*depends, str(self.precision.dtype)], absent)
+
+    def _writer(self, item: Mapping[str, Any]) -> Any:
+        """Of the things that write results, the one for an item."""
+        if self.stream in self.existing.writers:
+            with contextlib.suppress(Exception):  # whatever is wrong with a file is said when its turn comes
+                if self._is_streamed(str(item["image"])):
+                    return self.stream
+        return self.existing.writers[0]
+
     def _iteration(self, engine: Any, batchdata: int) -> dict[str, Any]:
+        if batchdata in self.skipped:
+            return {}
         try:
             path = self._path(batchdata)
+            if path is not None:
+                self.existing.begin(self.dataset.data[batchdata])
             if self.stream is not None and path is not None and self._is_streamed(path):
                 self.stream(path)
             else:
@@ -132,8 +159,11 @@ class FilePredictor(Evaluator):
             global_epoch: see MONAI's ``Evaluator.run``.
 
         Raises:
+            FileExistsError: before anything is done, where a file is in the way that may not be overwritten.
             RuntimeError: naming the files that failed, after the others are done.
         """
+        data = getattr(self.dataset, "data", None)
+        self.skipped = set() if data is None else self.existing.plan(data, self._writer)
         super().run(global_epoch)
         if self.failures:
             listed = "; ".join(f"{name}: {reason}" for name, reason in self.failures.items())

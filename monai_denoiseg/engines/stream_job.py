@@ -16,10 +16,12 @@ from tqdm import tqdm
 from monai_denoiseg.constants import BORDER, FOREGROUND
 from monai_denoiseg.data.lazy import LazyImage
 from monai_denoiseg.data.ngff import require_zarr
+from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
 from monai_denoiseg.engines.inferer import Tile, tiles
 from monai_denoiseg.engines.journal import Journal
 from monai_denoiseg.engines.whole_range import check_finite, streamed_range
+from monai_denoiseg.files import ResultSet, readable_size
 from monai_denoiseg.spacing import voxel_size
 from monai_denoiseg.transforms import refine_denoised
 from monai_denoiseg.transforms.instances import InstanceStitcher
@@ -82,9 +84,14 @@ class StreamJob:
                     self._refine(frame)
                 if self.finds:
                     self._find(frame)
-        for kind, target in self.targets.items():
-            if part_path(target).exists():  # else an interrupted run renamed it last of all
-                self._sink(kind).finish()
+        self._publish()
+
+    def _publish(self) -> None:
+        """Give the outputs their names, all together."""
+        path, digest = self.image.path, self.owner.result_digest(self.image)
+        with ResultSet(self.owner.output_dir, record_name(output_stem(path)), path, digest) as results:
+            for target in self.targets.values():
+                results.adopt(target, part_path(target))
 
     def _work(self, step: str) -> float:
         many = step == "predict" and self.owner.inferer.tta
@@ -209,8 +216,8 @@ class StreamJob:
         free = shutil.disk_usage(self.owner.output_dir).free
         if need > free:
             raise OSError(
-                f"{self.image.path}: results and intermediate data need up to {need / 1e9:.1f} GB in {self.owner.output_dir}, "
-                f"{free / 1e9:.1f} GB are free; make room or choose another output_dir"
+                f"{self.image.path}: results and intermediate data need up to {readable_size(need)} in {self.owner.output_dir}, "
+                f"{readable_size(free)} are free; make room or choose another output_dir"
             )
 
     def _open_scratch(self) -> dict[str, Any]:

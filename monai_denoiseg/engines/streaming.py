@@ -14,12 +14,14 @@ from torch import nn
 from monai_denoiseg.checks import check_int, check_option, check_range, per_axis
 from monai_denoiseg.data.lazy import LazyImage, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
-from monai_denoiseg.data.reader import split_name
-from monai_denoiseg.data.sinks import SUFFIXES, part_path, remove
+from monai_denoiseg.data.save import output_stem, record_name
+from monai_denoiseg.data.sinks import SUFFIXES, part_path
+from monai_denoiseg.engines.depends import digest_of
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.engines.journal import Journal
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.stream_job import StreamJob
+from monai_denoiseg.files import describe_source, explained, foreign_files, refusal, remove
 from monai_denoiseg.heads import HEADS, denoises, head_of, rule_of
 from monai_denoiseg.processes import unwrap
 
@@ -101,6 +103,7 @@ class StreamingPredictor:
         self.output_format = check_option("output_format", output_format, FORMATS)
         self.save_probabilities, self.axes, self.progress = save_probabilities, axes, progress
         self.spacing = None if spacing is None else [float(size) for size in spacing]
+        self.digest = ""
         self._written: dict[Path, str] = {}
 
     def open(self, path: str | os.PathLike) -> LazyImage:
@@ -117,7 +120,8 @@ class StreamingPredictor:
             The written files by their kind (``"instances"``, ``"denoised"``, ...).
 
         Raises:
-            FileExistsError: when another file of this run was written to the same name.
+            FileExistsError: when another file of this run was written to the same name, or one is in the way that is no earlier
+                result of this image.
             OSError: when there is not enough space on the disk, before anything is computed.
             RuntimeError: when another program is working on the same output.
             ValueError: when the file cannot be read this way, or its channels or values do not suit the network.
@@ -130,12 +134,15 @@ class StreamingPredictor:
                     f"{path} has {image.channels} channel(s) (axes {image.axes}, shape {image.shape}), "
                     f"the network takes {self.network.in_channels}"
                 )
-            targets = self._targets(Path(path))
+            targets = self.targets(path)
             for target in targets.values():
                 if self._written.setdefault(target, str(path)) != str(path):
                     both = f"{path} and {self._written[target]}"
                     raise FileExistsError(f"{both} would both be written to {target}; run them separately")
-            with Journal(self.output_dir / f".{output_stem(Path(path))}.partial", self.settings(image), str(path)) as journal:
+            name = record_name(output_stem(path))
+            if foreign := foreign_files(self.output_dir, name, targets.values(), describe_source(path)):
+                raise refusal(self.output_dir, name, foreign, path)
+            with Journal(self.output_dir / f".{output_stem(path)}.partial", self.settings(image), str(path)) as journal:
                 self._run(image, targets, journal)
         return targets
 
@@ -145,8 +152,9 @@ class StreamingPredictor:
         was_training = self.network.training
         self.network.eval()
         try:
-            job = StreamJob(self, image, targets, journal)
-            job.run()
+            with explained(journal.folder):
+                job = StreamJob(self, image, targets, journal)
+                job.run()
         except (ValueError, OSError):
             if not journal.count("predict"):  # nothing is done that would be worth keeping
                 self._remove_parts(image.path)
@@ -157,16 +165,27 @@ class StreamingPredictor:
         journal.remove()
 
     def _remove_parts(self, path: Path) -> None:
-        for kind in {*self._kinds(), *(head.suffix for head in HEADS.values())}:
+        for kind in {*self._kinds(), *(one.suffix for one in HEADS.values())}:
             for suffix in SUFFIXES.values():
                 remove(part_path(self.output_dir / f"{output_stem(path)}_{kind}{suffix}"))
 
-    def _targets(self, path: Path) -> dict[str, Path]:
+    def targets(self, path: str | os.PathLike, frame: int | None = None) -> dict[str, Path]:
+        """The files that are written for an image, by their kind.
+
+        Args:
+            path: the image.
+            frame: is not used: all frames of a file go to the same results.
+        """
         form = self.output_format
-        form = ("ome-zarr" if is_zarr(path) else "tiff") if form == "auto" else form
+        form = ("ome-zarr" if is_zarr(Path(path)) else "tiff") if form == "auto" else form
         wanted = (denoises(self.network), self.head.segments, self.head.segments and self.save_probabilities)
         kinds = [kind for kind, yes in zip(self._kinds(), wanted, strict=True) if yes]
         return {kind: self.output_dir / f"{output_stem(path)}_{kind}{SUFFIXES[form]}" for kind in kinds}
+
+    def result_digest(self, image: LazyImage) -> str:
+        """Digest of what the results depend on besides the image; ``digest`` where a :class:`FilePredictor` has set it."""
+        source = {"source", *describe_file(image.path)}
+        return self.digest or digest_of({key: value for key, value in self.settings(image).items() if key not in source})
 
     def _kinds(self) -> tuple[str, str, str]:
         return ("denoised", self.head.suffix, "probabilities")
@@ -194,22 +213,6 @@ class StreamingPredictor:
             **rule,
             **getattr(self.instances, "options", {}),
         }
-
-
-def output_stem(path: Path) -> str:
-    """Name of a file or zarr folder without its endings: what outputs are named after.
-
-    Args:
-        path: the input.
-
-    >>> output_stem(Path("x/a.ome.zarr")), output_stem(Path("b.ome.tif"))
-    ('a', 'b')
-    """
-    name = path.resolve().name
-    for suffix in (".ome.zarr", ".zarr"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return split_name(path)[0]
 
 
 def describe_file(path: Path) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +116,24 @@ class FolderLock:
         return f"another {self.purpose} ({who}) works in {self.folder}; wait for it, stop it or give another --output_dir" + (
             f" (its command: {holder['command']})" if holder.get("command") else ""
         )
+
+
+@contextmanager
+def lock_file(descriptor: int) -> Iterator[None]:
+    """Wait for the lock on an open file and hold it for a moment; where the file system knows no locks, go on without.
+
+    Args:
+        descriptor: of the file; closing it gives the lock back.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as file, lock_file(file.fileno()):
+    ...     print("alone")
+    alone
+    """
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
 
 
 def _flock(descriptor: int) -> bool | None:

@@ -10,12 +10,12 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from monai_denoiseg.files import set_aside
+from monai_denoiseg.files import set_aside, write_csv
 from monai_denoiseg.processes import is_main_process
 
 
 class CSVLog:
-    """Append ``state.metrics`` of an engine to a CSV file after each epoch.
+    """Append ``state.metrics`` of an engine to a CSV file after each epoch; the file is whole at any time.
 
     Args:
         path: the file. One of an earlier run is set aside; with ``resume`` its rows before the present epoch are kept.
@@ -36,6 +36,7 @@ class CSVLog:
     def __init__(self, path: str | Path, columns: Sequence[str], optimizer: Any = None, resume: bool = False) -> None:
         self.path, self.columns, self.optimizer, self.resume = Path(path), ["epoch", *columns], optimizer, resume
         self._started, self._fresh, self._earlier = time.perf_counter(), True, 0.0
+        self._rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer or, after the handlers that measure, to an evaluator."""
@@ -58,23 +59,18 @@ class CSVLog:
         if self._fresh:
             self._open(epoch)
         values = {"seconds": self._earlier + time.perf_counter() - self._started, **values, "epoch": epoch}
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow([_short(values.get(name, "")) for name in self.columns])
+        self._rows.append({name: _short(values.get(name, "")) for name in self.columns})
+        write_csv(self.columns, self._rows, self.path)
 
     def _open(self, epoch: int) -> None:
         self._fresh = False
-        kept: list[dict[str, str]] = []
         if self.resume and self.path.exists():
             with self.path.open(newline="") as file:
                 kept = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
+            self._rows = [{name: row.get(name, "") for name in self.columns} for row in kept]
             self._earlier = float(kept[-1].get("seconds") or 0) if kept else 0.0
         else:
             set_aside(self.path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(self.columns)
-            writer.writerows([row.get(name, "") for name in self.columns] for row in kept)
 
 
 def _short(value: Any) -> Any:

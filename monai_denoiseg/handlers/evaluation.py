@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import operator
 import tempfile
@@ -15,6 +13,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
+from monai_denoiseg.files import ResultSet, foreign_files, refusal, write_bytes, write_csv, write_json, write_npz
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.handlers.panels import prediction_arrays
 from monai_denoiseg.heads import Head, as_head
@@ -24,6 +23,8 @@ from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
 RANKS = ("best", "median", "worst")
 DENOISING = {"psnr": psnr, "si_psnr": scale_invariant_psnr, "ssim": ssim}
 RESIDUAL = "residual_"
+RECORD = "evaluation"
+"""Name of the files of an evaluation in the record of what this package wrote."""
 _RANKED_BY = ("ap", "dice", "psnr", "n_predicted")
 
 
@@ -35,6 +36,8 @@ class EvaluationWriter:
     and SSIM. Of what the denoiser removed, with or without reference: mean, standard deviation and correlation of neighbours
     (``residual_mean``, ``residual_std``, ``residual_autocorrelation_y``, ...). Images are ranked by AP, else by Dice, else by
     PSNR, else by number of objects, else by the correlation of what was removed. What the network does not do is not scored.
+
+    All files appear together, in place of those of an earlier evaluation; others are never overwritten.
 
     Args:
         output_dir: folder for the files; it is made.
@@ -51,6 +54,7 @@ class EvaluationWriter:
         denoises: whether the network gives denoised channels (``network.denoises``).
 
     Raises:
+        FileExistsError: (when the evaluation begins) if a file is in the way that is not of an earlier evaluation.
         ValueError: for options out of range.
 
     Example:
@@ -63,7 +67,7 @@ class EvaluationWriter:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     EvaluationWriter(folder, [{"image": "a.tif"}], ProbabilitiesToInstances(), 0.5).attach(engine)
         ...     state = engine.run([[item]])
-        ...     sorted(path.name for path in Path(folder).iterdir()), state.metrics["ap"]
+        ...     sorted(path.name for path in Path(folder).glob("[!.]*")), state.metrics["ap"]
         (['arrays', 'metrics.json', 'panels', 'per_image.csv'], 1.0)
     """
 
@@ -97,6 +101,11 @@ class EvaluationWriter:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
 
     def _reset(self, engine: Any) -> None:
+        pictures = [self.output_dir / folder for folder in ("panels", "arrays")]
+        taken = [path for folder in pictures for rank in RANKS for path in folder.glob(f"{rank}_*")]
+        targets = [self.output_dir / "metrics.json", self.output_dir / "per_image.csv", *taken]
+        if foreign := foreign_files(self.output_dir, RECORD, targets, {}):
+            raise refusal(self.output_dir, RECORD, foreign)
         for metric in self.metrics:
             metric.reset()
         self.rows, self._scratch, self._scored = [], None, False
@@ -115,7 +124,7 @@ class EvaluationWriter:
             self.rows.append(row)
             if self.pictures:
                 # Which image is the median is known at the end only: until then they wait on disk, not in memory.
-                np.savez(self._waiting_room() / f"{len(self.rows) - 1}.npz", **arrays)  # type: ignore[arg-type]
+                write_npz(arrays, self._waiting_room() / f"{len(self.rows) - 1}.npz", scratch=True)
 
     def _segmentation(self, item: Mapping[str, Any], output: Mapping[str, Any], row: dict[str, Any]) -> dict[str, np.ndarray]:
         """Score the labels of an image into its row; return its arrays for the pictures."""
@@ -150,7 +159,6 @@ class EvaluationWriter:
         return scores
 
     def _finish(self, engine: Any) -> None:
-        self.output_dir.mkdir(parents=True, exist_ok=True)
         metrics = self.head.about(self.threshold, self.reduction) | ({} if self.denoises else {"denoises": False})
         for metric in self.metrics if self._scored else []:
             metrics |= metric.aggregate()  # a dictionary, as no single value was asked for
@@ -162,31 +170,22 @@ class EvaluationWriter:
                 metrics[name] = float(np.mean(values))
         engine.state.metrics.update({k: v for k, v in metrics.items() if isinstance(v, float)})
         plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in (self.keep | metrics).items()}
-        (self.output_dir / "metrics.json").write_text(json.dumps(plain, indent=2))
-        self._write_rows()
-        self._write_pictures()
+        with ResultSet(self.output_dir, RECORD, sweep=True) as results:
+            write_json(plain, results.add(self.output_dir / "metrics.json"))
+            columns = list(dict.fromkeys(key for row in self.rows for key in row))
+            rows = ({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
+            write_csv(columns, rows, results.add(self.output_dir / "per_image.csv"))
+            if self.pictures:
+                self._write_pictures(results)
 
-    def _write_rows(self) -> None:
-        columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        with (self.output_dir / "per_image.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
-
-    def _write_pictures(self) -> None:
-        if not self.pictures:
-            return
-        for folder in ("panels", "arrays"):
-            (self.output_dir / folder).mkdir(exist_ok=True)
-            for old in [path for rank in RANKS for path in (self.output_dir / folder).glob(f"{rank}_*")]:
-                old.unlink()
+    def _write_pictures(self, results: ResultSet) -> None:
         for rank, index in _best_median_worst(self.rows).items():
             stem = Path(self.rows[index]["image"]).stem
             with np.load(self._waiting_room() / f"{index}.npz") as stored:
                 arrays = dict(stored)
             picture = join_panels(list(panel_images(arrays).values()))
-            (self.output_dir / "panels" / f"{rank}_{stem}.png").write_bytes(to_png_bytes(picture))
-            np.savez_compressed(self.output_dir / "arrays" / f"{rank}_{stem}.npz", **arrays)
+            write_bytes(to_png_bytes(picture), results.add(self.output_dir / "panels" / f"{rank}_{stem}.png"))
+            write_npz(arrays, results.add(self.output_dir / "arrays" / f"{rank}_{stem}.npz"))
 
 
 def image_name(item: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from monai_denoiseg.files import write_bytes
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.heads import Head
 from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
@@ -108,8 +109,7 @@ class ImagePanels:
         item = batch[0] if isinstance(batch, Sequence) else None
         arrays = self._arrays(output["pred"], output["image"], item)
         picture = join_panels(list(panel_images(arrays).values()))
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        (self.output_dir / f"epoch_{engine.state.epoch:04d}.png").write_bytes(to_png_bytes(picture))
+        write_bytes(to_png_bytes(picture), self.output_dir / f"epoch_{engine.state.epoch:04d}.png")
         if self.log_dir is not None:
             self.writer = self.writer or SummaryWriter(str(self.log_dir))
             self.writer.add_image("validation", picture, engine.state.epoch, dataformats="HWC")

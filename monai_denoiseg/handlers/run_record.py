@@ -18,6 +18,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 import monai_denoiseg
+from monai_denoiseg.files import write_json
 from monai_denoiseg.processes import is_main_process
 
 
@@ -104,8 +105,7 @@ class RunRecord:
             "data": self.data,
             **self.checks,
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(record, indent=2))
+        write_json(record, self.path)
 
 
 def _times(path: Path) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from typing import Any
 from monai_denoiseg import __version__
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import first_cause
+from monai_denoiseg.files import remove
 from monai_denoiseg.label.api import (
     HTTPException,
     MONAILabelApp,
@@ -22,7 +23,7 @@ from monai_denoiseg.label.infer_tasks import BundleTask, Self2SegTask
 from monai_denoiseg.label.outlines import outlines_json, trace_outlines
 from monai_denoiseg.label.predict import class_names, defaults, label_names
 from monai_denoiseg.label.refusals import refuse_mistakes
-from monai_denoiseg.label.results import read_labels, remove, served_bundles
+from monai_denoiseg.label.results import read_labels, served_bundles
 from monai_denoiseg.label.study import image_path
 from monai_denoiseg.label.study_tasks import MeasureStrategy, StudyScoring, StudyTraining
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.files import move_file
 from monai_denoiseg.label.api import InferTask, device_list, name_to_device
 from monai_denoiseg.label.predict import defaults, label_names, model_file, predict_to
 from monai_denoiseg.label.results import checked_device, convert, infer_settings, new_name, value_names
@@ -127,4 +128,6 @@ class Self2SegTask(_FileTask):
                 instances=self.instances,
                 **options,
             )
-            return found.rename(new_name(split_name(found)[1]))
+            kept = new_name(split_name(found)[1])
+            move_file(found, kept)
+            return kept

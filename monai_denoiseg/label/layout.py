@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.checks import check_option
+from monai_denoiseg.files import copy_file, copy_folder, new_folder, write_text
 from monai_denoiseg.label.predict import model_file
 
 SERVED = ("denoiseg_2d", "denoiseg_3d")
@@ -26,7 +26,8 @@ __all__ = ["DenoiSegApp"]
 def write_app(output: str | os.PathLike, bundles: Sequence[str] = SERVED, models: Sequence[str | os.PathLike] = ()) -> Path:
     """Write a MONAI Label app: ``main.py``, and under ``model/`` a copy of each bundle for its settings and its network.
 
-    A bundle's settings are then those of ``OUT/model/BUNDLE/configs/train.json`` and ``inference.json``: edit them there.
+    The app appears whole or not at all. A bundle's settings are then those of ``OUT/model/BUNDLE/configs/train.json`` and
+    ``inference.json``: edit them there.
 
     Args:
         output: folder; it is made, and must be empty.
@@ -54,15 +55,16 @@ def write_app(output: str | os.PathLike, bundles: Sequence[str] = SERVED, models
     homes = [(Path(path), _home(path, sources)) for path in models]
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(f"{output} exists and is not empty; name another folder (an app is updated by editing its files)")
-    for name, source in sources.items():
-        target = output / "model" / name
-        shutil.copytree(source / "configs", target / "configs")
-        shutil.copytree(source / "docs", target / "docs")
-        shutil.copy(source / "LICENSE", target / "LICENSE")
-        (target / "models").mkdir()
-    for path, name in homes:
-        shutil.copy(path, model_file(output / "model" / name))
-    (output / "main.py").write_text(MAIN, "utf-8")
+    with new_folder(output) as part:
+        for name, source in sources.items():
+            target = part / "model" / name
+            for folder in ("configs", "docs"):
+                copy_folder(source / folder, target / folder)
+            copy_file(source / "LICENSE", target / "LICENSE")
+            (target / "models").mkdir()
+        for path, name in homes:
+            copy_file(path, model_file(part / "model" / name))
+        write_text(MAIN, part / "main.py")
     return output
 
 

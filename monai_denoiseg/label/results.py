@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from monai_denoiseg.data.reader import FileReader, split_name
+from monai_denoiseg.files import WriteError, writing
 
 VOLUMES = (".nrrd", ".nii", ".nii.gz", ".mha")
 """Formats in which a plane is stored as a volume of one slice, as viewers of volumes expect."""
@@ -152,7 +152,10 @@ def convert(path: str | Path, extension: str | None = None, dtype: str | None = 
     _keep_place(image, changed)
     target = path.with_name(f"{stem}{extension}" if extension != suffix else f"{stem}_{values.dtype}{suffix}")
     try:
-        itk.imwrite(changed, str(target), extension != ".tif")
+        with writing(target) as part:
+            itk.imwrite(changed, str(part), extension != ".tif")
+    except WriteError:
+        raise
     except Exception as error:  # ITK raises its own kinds
         raise ValueError(f"the result cannot be stored as {extension!r}; ask for .nii.gz, .nrrd or .tif") from error
     path.unlink()
@@ -204,18 +207,6 @@ def new_name(suffix: str = "") -> Path:
     '.tif'
     """
     return Path(tempfile.gettempdir()) / f"denoiseg_{uuid.uuid4().hex}{suffix}"
-
-
-def remove(path: str | Path) -> None:
-    """Remove a file or folder, if it is there.
-
-    Args:
-        path: the file.
-
-    >>> remove("missing.tif")
-    """
-    path = Path(path)
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def read_stats(path: str | Path) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.checks import check_option
+from monai_denoiseg.files import write_json
 from monai_denoiseg.label.acquisition import MEASURES, blind_spot_error, prediction_entropy
 from monai_denoiseg.label.predict import load_for, model_file
 
@@ -94,11 +94,7 @@ class ScoreBook:
             image: file.
             values: by their names.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(image)
-        scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        scratch.write_text(json.dumps({"image": str(image), "network": self._stamp(), "values": self.known(image) | values}))
-        scratch.replace(path)
+        write_json({"image": str(image), "network": self._stamp(), "values": self.known(image) | values}, self._path(image))
 
     def get(self, image: str | Path, name: str, **settings: Any) -> float | None:
         """One measure of an image, taken now if it is not known; None (and a warning) where that fails.

@@ -15,6 +15,7 @@ from monai_denoiseg.constants import IGNORE
 from monai_denoiseg.data import LoadItemd
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, write_nifti
 from monai_denoiseg.data.reader import image_layout, split_name
+from monai_denoiseg.files import writing
 from monai_denoiseg.label.outlines import IGNORED, draw_outlines, read_outlines
 
 HIDDEN = (*IGNORED, "not annotated", "unlabelled", "unlabeled")
@@ -123,12 +124,12 @@ def prepare_label(
 
 def _write(values: np.ndarray, image: str | os.PathLike, folder: Path) -> Path:
     """Write an int32 label in the file family of its image."""
-    folder.mkdir(parents=True, exist_ok=True)
     stem, suffix = split_name(image)
     if suffix in NIFTI_SUFFIXES and nibabel.load(image).shape[: values.ndim][::-1] == values.shape:
         target = folder / f"{stem}.nii.gz"
         write_nifti(values[None], image, target, label=True)
         return target
     target = folder / f"{stem}.tif"
-    tifffile.imwrite(target, values, photometric="minisblack")
+    with writing(target) as part:
+        tifffile.imwrite(part, values, photometric="minisblack")
     return target

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ from ignite.engine import Engine, Events
 
 from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.files import copy_file, write_json
 from monai_denoiseg.label.predict import defaults, model_file
 from monai_denoiseg.networks import DenoiSegNet, load_network
 
@@ -131,10 +129,7 @@ class Progress:
         stats["start_ts"] = int(self.start)
         if finished:  # the sign by which 3D Slicer knows
             stats["total_time"] = time.strftime("%H:%M:%S", time.gmtime(time.time() - self.start))
-        scratch = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(stats))
-        scratch.replace(self.path)
+        write_json(stats, self.path)
 
 
 def publish_model(trained: Path, target: Path) -> bool:
@@ -152,10 +147,7 @@ def publish_model(trained: Path, target: Path) -> bool:
     """
     if not trained.is_file() or (target.is_file() and target.stat().st_mtime_ns == trained.stat().st_mtime_ns):
         return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copy2(trained, scratch)  # with its time, which tells that it is published
-    scratch.replace(target)
+    copy_file(trained, target)  # with its time, which tells that it is published
     logger.info("published %s", target)
     return True
 
@@ -208,7 +200,7 @@ def train_on_study(
     )
     get = workflow.parser.get_parsed_content
     if start is not None:
-        shutil.copy2(target, target.with_name("model.previous.pt"))
+        copy_file(target, target.with_name("model.previous.pt"))
         get("network").load_state_dict(torch.load(start, map_location="cpu", weights_only=True))
         logger.info("going on from %s", start)
     trainer = get("train::trainer")

@@ -10,18 +10,17 @@ from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.heads import Head, as_head, rule_of
-from monai_denoiseg.intensity import robust_moments
+from monai_denoiseg.intensity import check_statistics, robust_moments
 from monai_denoiseg.networks.description import (
-    FORMAT,
     KEY,
     blank_description,
-    describe_state,
+    describe_architecture,
+    describe_network,
     encode_description,
     matching_head,
-    merge_description,
+    present_state,
 )
-from monai_denoiseg.networks.format1 import OWN_KEYS
-from monai_denoiseg.networks.padding import reflect_to_multiple
+from monai_denoiseg.networks.padding import check_image, reflect_to_multiple
 from monai_denoiseg.networks.unet import CAREUNet
 
 NORMALISATIONS = ("dataset", "image")
@@ -34,25 +33,23 @@ class DenoiSegNet(nn.Module):
     channel index equals label value), then one denoised channel per input channel in the unit of the input. Any size works: the
     input is padded by reflection and the output cropped back.
 
-    Normalisation is one of two modes, and the mode travels in the state dict:
-
-    * ``"dataset"``: mean and standard deviation of the training images (:meth:`set_statistics`).
-    * ``"image"``: mean and deviation of each *whole* image, few outliers aside. Tiles and crops must be given the numbers of the
-      image they come from (``intensity=net.intensity(image)``); without it they are taken from the input itself.
+    Normalisation is by mean and standard deviation of the training images (``"dataset"``, :meth:`set_statistics`), or by those of
+    each *whole* image, few outliers aside (``"image"``); tiles and crops must then be given the numbers of the image they come
+    from (``intensity=net.intensity(image)``).
 
     In evaluation mode the class logits are corrected for the class weights of the training loss (:meth:`set_class_weights`), so
     that their softmax estimates true probabilities: a border weighted five times would else swell into the objects.
 
     The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
-    ``blind`` (true in a file without it) is false where target images were shown in training: only what does not depend on the
-    noise of its own pixel can be refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` (see
-    :mod:`~monai_denoiseg.networks.description`) tells architecture, head and rule, thresholds and :attr:`training_info` as JSON.
-    Of what stands in a buffer as well, the buffer counts; the description is written anew with each state dict.
+    ``blind`` is false where target images were shown in training: only what does not depend on the noise of its own pixel can be
+    refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` tells architecture, head and rule,
+    thresholds and :attr:`training_info` as JSON. Of what stands in a buffer as well, the buffer counts; the description is
+    written anew with each state dict.
 
     Args:
         spatial_dims: 2 or 3.
         in_channels: channels of the image.
-        n_classes: segmentation classes; 0 only denoises. The attribute ``n_classes`` counts the segmentation channels.
+        n_classes: short for a head: of so many classes; 0 only denoises. The attribute counts the segmentation channels.
         depth: number of down-samplings of the U-Net.
         features: channels of its first level.
         kernel_size: odd edge of the convolutions, see :class:`CAREUNet`.
@@ -60,13 +57,11 @@ class DenoiSegNet(nn.Module):
         norm: ``"batch"`` or ``"none"``.
         variant: ``"care"`` (paper) or ``"n2v2"``.
         normalisation: ``"dataset"`` or ``"image"``.
-        classes: names of semantic classes in the order of the label values, background first; None for objects.
-        rays: directions of a StarDist head in voxels, ``(n_rays, spatial_dims)``, see
-            :func:`~monai_denoiseg.transforms.star_rays`; None for another head.
+        classes: short for a head: names of semantic classes in the order of the label values, background first.
+        rays: short for a head: directions of a StarDist head, see :func:`~monai_denoiseg.transforms.star_rays`.
         denoises: False gives a network that only segments.
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
-        head: what is predicted besides the denoised image, with its rule; ``n_classes``, ``classes`` and ``rays`` are short
-            forms for three of them (see :func:`~monai_denoiseg.heads.as_head`).
+        head: what is predicted besides the denoised image, with its rule; None: background, foreground, border.
 
     Raises:
         ValueError: when an argument is out of range, or arguments contradict each other.
@@ -74,8 +69,6 @@ class DenoiSegNet(nn.Module):
     >>> net = DenoiSegNet(2, in_channels=1, depth=2, features=8)
     >>> net(torch.zeros(1, 1, 33, 50)).shape
     torch.Size([1, 4, 33, 50])
-    >>> DenoiSegNet(3, depth=1, features=4, classes=["background", "liver"]).n_classes
-    2
     """
 
     __jit_unused_properties__ = ("rays", "architecture", "training_info")
@@ -135,7 +128,8 @@ class DenoiSegNet(nn.Module):
         self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
         self.n_classes, self.classes = self.head.channels, self.head.classes
         self.multiple, self.receptive_radius = self.unet.multiple(), self.unet.receptive_radius()
-        self._plan = {"depth": depth, "features": features, "norm": norm, "variant": variant}
+        sizes = {"spatial_dims": spatial_dims, "in_channels": in_channels, "depth": depth, "features": features}
+        self.plan = {**sizes, "norm": norm, "variant": variant, "denoises": denoises}
         self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
@@ -145,7 +139,7 @@ class DenoiSegNet(nn.Module):
         self.register_buffer("blind", torch.tensor(True))
         self.register_buffer("overlap", torch.tensor([0.4, 0.4]))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
-        self.register_buffer(KEY, encode_description(self._describe()))
+        self.register_buffer(KEY, encode_description(describe_network(self, self._file)))
 
     @property
     def rays(self) -> Tensor:
@@ -156,16 +150,7 @@ class DenoiSegNet(nn.Module):
     @property
     def architecture(self) -> dict[str, Any]:
         """Arguments that build the network, by name; without the head."""
-        return {
-            "spatial_dims": self.spatial_dims,
-            "in_channels": self.in_channels,
-            **self._plan,
-            "kernel_size": [list(level) for level in self.unet.kernels],
-            "strides": [list(level) for level in self.unet.strides],
-            "normalisation": NORMALISATIONS[int(self.image_mode)],
-            "denoises": self.denoises,
-            "quarter_turns": bool(self.quarter_turns),
-        }
+        return describe_architecture(self, NORMALISATIONS)
 
     @property
     def training_info(self) -> dict[str, Any]:
@@ -174,81 +159,43 @@ class DenoiSegNet(nn.Module):
 
     @training_info.setter
     def training_info(self, info: Mapping[str, Any]) -> None:
-        encode_description(self._describe() | {"training": info})  # too long: say so now, not after the training
-        self._file["training"] = dict(info)
+        file = self._file | {"training": dict(info)}
+        encode_description(describe_network(self, file))  # too long: say so now, not after the training
+        self._file = file
         self._write_description()
 
     @torch.jit.unused
     def set_rule(self, rule: Any) -> None:
-        """Store the rule the thresholds are searched with; one that no file could hold is left out.
-
-        Args:
-            rule: see :meth:`~monai_denoiseg.heads.Head.make_rule`.
-        """
+        """Store the rule (:meth:`Head.make_rule`) the thresholds are searched with; one that no file could hold is left out."""
         self.head = self.head.with_rule(rule)
         self._write_description()
 
     @torch.jit.unused
     def labels(self, prediction: Any, threshold: float | None = None, spacing: Any = None) -> Any:
-        """Labels of one image, by the file's rule and threshold: what inference writes.
+        """Labels ``(1, [D,] H, W)`` of one image, by the file's rule and threshold: what inference writes.
 
         Args:
             prediction: ``(n_classes + C, [D,] H, W)``: what the inferer gives, without batch axis.
             threshold: None takes the network's.
             spacing: voxel size along each axis, where known.
-
-        Returns:
-            int32 ``(1, [D,] H, W)``.
-
-        >>> net = DenoiSegNet(2, depth=1, features=4).eval()
-        >>> net.labels(net.activate(net(torch.zeros(1, 1, 8, 8)))[0]).shape
-        torch.Size([1, 8, 8])
         """
         return rule_of(self, threshold=threshold)(prediction[: self.n_classes], spacing=spacing)
 
     @torch.jit.unused
-    def _describe(self) -> dict[str, Any]:
-        names, pair = ("ap", "seg"), {"threshold": self.threshold, "nms_overlap": self.overlap}
-        ours = {
-            "format": FORMAT,
-            "architecture": self.architecture,
-            "head": self.head.state(),
-            "decision": {key: dict(zip(names, values.tolist(), strict=True)) for key, values in pair.items()},
-        }
-        return merge_description(self._file, ours)
-
-    @torch.jit.unused
     def _write_description(self) -> None:
         with torch.no_grad():
-            self.description.copy_(encode_description(self._describe()))
+            self.description.copy_(encode_description(describe_network(self, self._file)))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
-        """Store the training data's mean and standard deviation, ``(in_channels,)`` each, in raw intensities.
-
-        Raises:
-            ValueError: when the number of channels differs, a mean is not finite or a deviation is not positive and finite.
-
-        >>> DenoiSegNet(2, 1, depth=1, features=4).set_statistics(torch.tensor([100.0]), torch.tensor([0.0]))
-        Traceback (most recent call last):
-            ...
-        ValueError: `std` must be positive and finite, got [0.0]
-        """
-        mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
-        for name, value in (("mean", mean), ("std", std)):
-            if value.shape != (self.in_channels,):
-                raise ValueError(f"`{name}` needs {self.in_channels} values (one a channel), got shape {tuple(value.shape)}")
-        if not bool(torch.isfinite(mean).all()):
-            raise ValueError(f"`mean` must be finite, got {mean.tolist()}")
-        if not bool((torch.isfinite(std) & (std > 0)).all()):
-            raise ValueError(f"`std` must be positive and finite, got {std.tolist()}")
+        """Store the training data's mean and standard deviation, ``(in_channels,)``, see :func:`check_statistics`."""
+        mean, std = check_statistics(mean, std, self.in_channels)
         self.mean.copy_(mean)
         self.std.copy_(std)
 
     def set_class_weights(self, weights: Tensor | Sequence[float]) -> None:
         """Tell the network the class weights of its training loss, which evaluation mode then undoes.
 
-        The weighted cross entropy is least for ``p_k = w_k q_k / sum(w q)`` where ``q`` are the true class probabilities;
-        dividing by ``w`` gives ``q`` back. (A class of weight 0 is never learnt and left alone.)
+        A class of weight 0 is never learnt and left alone.
 
         Args:
             weights: one number a class, not negative.
@@ -257,17 +204,14 @@ class DenoiSegNet(nn.Module):
             ValueError: when there is not one weight a class.
 
         >>> net = DenoiSegNet(2, depth=1, features=4)
-        >>> net.set_class_weights([1, 1, 5])
-        >>> image = torch.zeros(1, 1, 8, 8)
-        >>> shift = net.train()(image)[0, :3, 0, 0] - net.eval()(image)[0, :3, 0, 0]
-        >>> bool(shift[2] != 0)
-        True
+        >>> net.set_class_weights([1, 0, 5])
+        >>> net.class_weights
+        tensor([1., 1., 5.])
         """
         values = torch.as_tensor(weights, dtype=torch.float32)
         if values.shape != self.class_weights.shape:
-            raise ValueError(
-                f"`class_weights` needs {len(self.class_weights)} values (one a class), got shape {tuple(values.shape)}"
-            )
+            n = len(self.class_weights)
+            raise ValueError(f"`class_weights` needs {n} values (one a class), got shape {tuple(values.shape)}")
         self.class_weights.copy_(torch.where(values > 0, values, torch.ones_like(values)))
 
     @torch.jit.export
@@ -296,14 +240,7 @@ class DenoiSegNet(nn.Module):
         Raises:
             ValueError: when the number of axes or channels does not fit.
         """
-        if image.dim() != self.spatial_dims + 2 or image.shape[1] != self.in_channels:
-            way_out = ""
-            if image.dim() == self.spatial_dims + 2:
-                way_out = f": give images of {self.in_channels} channel(s), or train with --in_channels {image.shape[1]}"
-            raise ValueError(
-                f"the network takes (batch, {self.in_channels} channel(s), {self.spatial_dims} spatial axes), "
-                f"got shape {list(image.shape)}" + way_out
-            )
+        check_image(image, self.in_channels, self.spatial_dims)
         if intensity is None or not bool(self.image_mode):
             intensity = self.intensity(image)
         size = list(image.shape[2:])
@@ -351,13 +288,11 @@ class DenoiSegNet(nn.Module):
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        found = describe_state(state_dict, prefix)
-        state_dict = {key: value for key, value in state_dict.items() if key not in {prefix + own for own in OWN_KEYS}}
+        found, state_dict = present_state(state_dict, prefix)
         if found is not None:
             self.head = matching_head(found, self.architecture, self.head)
             self._file = blank_description() | found
             state_dict[prefix + KEY] = self.description.clone()
-        state_dict = {prefix + "blind": torch.tensor(True), **state_dict}
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
         if found is not None:
-            self._write_description()
+            self._write_description()  # of what was loaded, with the thresholds

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from monai_denoiseg.heads import Head, head_from_state
-from monai_denoiseg.networks.format1 import read_format_1
+from monai_denoiseg.heads.rule import METRICS
+from monai_denoiseg.networks.format1 import OWN_KEYS, read_format_1
 
 FORMAT = 2
 """Raised only when a field changes its meaning. New fields do not raise it: a program keeps those it does not know."""
@@ -107,6 +108,54 @@ def describe_state(state: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
     if prefix + KEY in state:
         return decode_description(torch.as_tensor(state[prefix + KEY]))
     return read_format_1(state, prefix) if prefix + "architecture" in state else None
+
+
+def present_state(state: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Description and entries of a state dict of any known format, as the present format has them.
+
+    Args:
+        state: the state dict.
+        prefix: of the network's entries.
+
+    Returns:
+        What :func:`describe_state` finds, and a copy of the state without the entries that only old formats have.
+    """
+    old = {prefix + key for key in OWN_KEYS}
+    kept = {prefix + "blind": torch.tensor(True)} | {key: value for key, value in state.items() if key not in old}
+    return describe_state(state, prefix), kept
+
+
+def describe_architecture(network: Any, modes: tuple[str, ...]) -> dict[str, Any]:
+    """Arguments that build a network, by name; without the head.
+
+    Args:
+        network: a :class:`~monai_denoiseg.networks.DenoiSegNet`.
+        modes: names of the two ways to normalise.
+    """
+    levels = {"kernel_size": network.unet.kernels, "strides": network.unet.strides}
+    return {
+        **network.plan,
+        **{name: [list(level) for level in values] for name, values in levels.items()},
+        "normalisation": modes[int(network.image_mode)],
+        "quarter_turns": bool(network.quarter_turns),
+    }
+
+
+def describe_network(network: Any, file: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields of a network's description.
+
+    Args:
+        network: a :class:`~monai_denoiseg.networks.DenoiSegNet`.
+        file: what the file told that it was loaded from, and what is told of the training.
+    """
+    pairs = {"threshold": network.threshold, "nms_overlap": network.overlap}
+    ours = {
+        "format": FORMAT,
+        "architecture": network.architecture,
+        "head": network.head.state(),
+        "decision": {key: dict(zip(METRICS, values.tolist(), strict=True)) for key, values in pairs.items()},
+    }
+    return merge_description(file, ours)
 
 
 def merge_description(known: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from monai_denoiseg import __version__
+from monai_denoiseg.files import ResultSet, write_text
 from monai_denoiseg.report import classes, curves, examples, noise, sections
 from monai_denoiseg.report.run_folder import RunFolder, read_run
 from monai_denoiseg.report.task import title
@@ -23,6 +24,7 @@ def write_report(run_dir: str | Path, path: str | Path | None = None) -> Path:
         The path of the file.
 
     Raises:
+        FileExistsError: when there is a file of that name that is no earlier report.
         FileNotFoundError: when ``run_dir`` is no folder of a run.
 
     >>> import tempfile
@@ -33,8 +35,9 @@ def write_report(run_dir: str | Path, path: str | Path | None = None) -> Path:
     """
     run = read_run(run_dir)
     target = Path(path) if path is not None else run.folder / "report.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(render(run), encoding="utf-8")
+    page = render(run)
+    with ResultSet(target.parent, f"report-{target.name}") as results:
+        write_text(page, results.add(target))
     return target
 
 

@@ -14,9 +14,9 @@ from monai.bundle import ConfigParser
 from monai_denoiseg.bundle import user_settings
 from monai_denoiseg.engines import BlindSpotBatch, DenoiSegEvaluator, DenoiSegInferer, calibrate, explain_errors
 from monai_denoiseg.handlers import ThresholdSearch, validation_score
+from monai_denoiseg.heads import label_rule
 from monai_denoiseg.networks import DenoiSegNet, decision_threshold, load_weights
 from monai_denoiseg.transforms import BlindSpot, ProbabilitiesToInstances
-from monai_denoiseg.transforms.labels import label_rule
 
 
 @pytest.fixture
@@ -113,6 +113,7 @@ def test_calibrate_semantic_classes(tmp_path: Path, spatial_dims: int) -> None:
     )
     metrics = calibrate(last, tmp_path / "model.pt", evaluator)
     assert set(metrics) == {"dice", "dice_liver", "dice_spleen"}
-    stored = torch.load(tmp_path / "model.pt")
-    assert all(torch.equal(stored[name], value) for name, value in best.state_dict().items())
+    stored, before = torch.load(tmp_path / "model.pt"), best.state_dict()
+    assert [name for name, value in before.items() if not torch.equal(stored[name], value)] == ["description"]
+    assert last.training_info == {"scores": metrics}
     assert decision_threshold(last) == 0.5

@@ -37,7 +37,7 @@ def why(error: BaseException) -> str:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.glob("[!.]*"))
 
 
 def rows(path: Path) -> list[dict[str, str]]:

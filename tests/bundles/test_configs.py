@@ -15,7 +15,7 @@ from monai.utils import optional_import
 
 import monai_denoiseg
 from monai_denoiseg.constants import CLASSES
-from monai_denoiseg.transforms.labels import label_rule
+from monai_denoiseg.heads import usual_options
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 BUNDLE = BUNDLES / "denoiseg_2d"
@@ -79,26 +79,28 @@ def test_every_key_is_used(name: str) -> None:
     assert set(config) - used - WIRING - asked_by_monai - {"train", "validate"} == set()
 
 
-@pytest.mark.parametrize("name", ["inference", "evaluate"])
-def test_shared_settings_agree_with_the_training(name: str) -> None:
-    """Instances must be cut out as they were when the threshold was chosen."""
-    train, other = load("train"), load(name)
-    shared = ("min_size", "instance_rule", "split_neck", "fill_holes", "tta", "depth", "features")
-    assert {key: other[key] for key in shared} == {key: train[key] for key in shared}
+RULE = ("instance_rule", "min_size", "split_neck", "fill_holes", "units")
 
 
 @pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
-@pytest.mark.parametrize("name", ["train", "inference", "evaluate"])
-def test_split_neck_reaches_the_rule(name: str, bundle: str) -> None:
-    config = json.loads((BUNDLES / bundle / "configs" / f"{name}.json").read_text("utf-8"))
-    rules = [
-        v for v in walk(config) if isinstance(v, dict) and v.get("_target_") == "monai_denoiseg.transforms.labels.label_rule"
-    ]
-    assert [rule["split_neck"] for rule in rules] == ["@split_neck"]
-    assert config["split_neck"] == load("train")["split_neck"] > 0
-    options = {k: v for k, v in rules[0].items() if k not in ("_target_", "classes", "rays", "overlap")}
-    chosen = {key: config.get(value[1:]) if str(value).startswith("@") else value for key, value in options.items()}
-    assert label_rule(**{**chosen, "threshold": 0.5}).options["split_neck"] == config["split_neck"]
+@pytest.mark.parametrize("name", ["inference", "evaluate"])
+def test_shared_settings_agree_with_the_training(name: str, bundle: str) -> None:
+    """Instances must be cut out as they were when the threshold was chosen: by the rule in the file, unless told otherwise."""
+    train, other = (json.loads((BUNDLES / bundle / "configs" / f"{one}.json").read_text("utf-8")) for one in ("train", name))
+    shared = ("tta", "depth", "features")
+    assert {key: other[key] for key in shared} == {key: train[key] for key in shared}
+    assert {other[key] for key in RULE} == {None}
+    rules = [v for v in walk(other) if isinstance(v, dict) and v.get("_target_") == "monai_denoiseg.heads.rule_of"]
+    wired = {key: rules[0][key.removeprefix("instance_")] for key in RULE}
+    assert (len(rules), wired) == (1, {key: f"@{key}" for key in RULE})
+
+
+@pytest.mark.parametrize(("bundle", "dims"), [("denoiseg_2d", 2), ("denoiseg_3d", 3)])
+def test_a_file_without_a_rule_gets_that_of_the_training_configuration(bundle: str, dims: int) -> None:
+    train = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
+    rules = [v for v in walk(train) if isinstance(v, dict) and v.get("_target_") == "monai_denoiseg.heads.label_rule"]
+    assert [{key: rule[key.removeprefix("instance_")] for key in RULE} for rule in rules] == [{key: f"@{key}" for key in RULE}]
+    assert {key.removeprefix("instance_"): train[key] for key in RULE} == usual_options(dims)
 
 
 @pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
@@ -171,7 +173,7 @@ def test_patch_size_of_the_wrong_length_is_said() -> None:
 def test_which_settings_scale_labelled_crops(bundle: str, settings: dict[str, Any], scaled: bool, borders: bool) -> None:
     config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
     parser = ConfigParser(config | settings)
-    assert parser.get_parsed_content("train#handlers#0#zoom") == (2.0 if scaled else 1.0)
+    assert parser.get_parsed_content("train#handlers#0#active") == scaled
     target = parser.get_parsed_content("relabel")
     assert (target is not None) == borders
     steps = config["train"]["preprocessing"]["transforms"]

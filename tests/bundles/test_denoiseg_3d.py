@@ -15,9 +15,10 @@ from monai.bundle import ConfigWorkflow, ckpt_export, verify_net_in_out
 
 from monai_denoiseg.cli import run_bundle
 from monai_denoiseg.data import simulate_nuclei
+from monai_denoiseg.engines import first_cause
 from monai_denoiseg.networks import load_weights, network_for_file
 
-from .conftest import BUNDLES, bundle_command, run_program
+from .conftest import BUNDLES
 
 CONFIGS = BUNDLES / "denoiseg_3d" / "configs"
 FILES = {"meta_file": str(CONFIGS / "metadata.json"), "config_file": str(CONFIGS / "inference.json")}
@@ -86,11 +87,7 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(volumes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run3d")
-    command = bundle_command("train", "denoiseg_3d", dataset_dir=volumes, output_dir="out", ckpt_dir="out/models", **TINY)
-    done = run_program(command, folder)
-    assert done.code == 0, done.out + done.err
-    return folder / "out" / "models" / "model.pt"
+    return train(tmp_path_factory.mktemp("run3d"), volumes)
 
 
 def test_the_network_suits_the_voxel_size(model: Path) -> None:
@@ -100,9 +97,7 @@ def test_the_network_suits_the_voxel_size(model: Path) -> None:
 
 
 def test_outputs_have_the_geometry_of_the_input(volumes: Path, model: Path, tmp_path: Path) -> None:
-    command = bundle_command("inference", "denoiseg_3d", dataset_dir=volumes, model_file=model, output_dir=tmp_path, tta=False)
-    done = run_program(command, tmp_path)
-    assert done.code == 0, done.out + done.err
+    run_bundle("infer", "denoiseg_3d", dataset_dir=str(volumes), model_file=str(model), output_dir=str(tmp_path), tta=False)
     source = nibabel.load(volumes / "images" / "n1.nii.gz")
     for kind, dtype in (("denoised", np.float32), ("instances", np.uint16)):
         result = nibabel.load(tmp_path / f"n1_{kind}.nii.gz")
@@ -173,7 +168,7 @@ def test_semantic_classes(bundle: str, tmp_path: Path) -> None:
     assert {"dice", "dice_liver", "dice_spleen"} <= metrics.keys()
     assert "ap" not in metrics
     run_bundle("infer", bundle, output_dir=str(tmp_path / "results"), save_probabilities=True, **model)
-    assert len(list((tmp_path / "results").iterdir())) == 9
+    assert len(list((tmp_path / "results").glob("[!.]*"))) == 9
     classes = nibabel.load(tmp_path / "results" / "c_classes.nii.gz")
     probabilities = np.asarray(nibabel.load(tmp_path / "results" / "c_probabilities.nii.gz").dataobj)
     found = np.asarray(classes.dataobj)
@@ -184,13 +179,10 @@ def test_semantic_classes(bundle: str, tmp_path: Path) -> None:
 
 def test_a_label_that_is_no_class_is_said_before_the_first_step(tmp_path: Path) -> None:
     data = write_volumes(tmp_path / "data", classes=True)
-    command = bundle_command(
-        "train", "denoiseg_3d", dataset_dir=data, output_dir="o", ckpt_dir="m", classes="['background','liver']", **TINY
-    )
-    done = run_program(command, tmp_path)
-    assert done.code != 0
-    assert "holds 2, but `classes` has 2 (0 background, 1 liver)" in done.err.strip().splitlines()[-1]
-    assert not (tmp_path / "m").exists()
+    with pytest.raises(Exception, match="Failed") as caught:
+        train(tmp_path / "run", data, classes=["background", "liver"])
+    assert "holds 2, but `classes` has 2 (0 background, 1 liver)" in str(first_cause(caught.value))
+    assert not (tmp_path / "run" / "models").exists()
 
 
 def test_two_channels_and_physical_units(tmp_path: Path) -> None:

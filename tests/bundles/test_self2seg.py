@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 
 from monai_denoiseg.bundle.run import run_bundle
+from monai_denoiseg.cli import main
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.self2seg.noise2fast import denoise_noise2fast
 
-from .conftest import AFFINE, run_program, words, write_tiff
+from .conftest import AFFINE, words, write_tiff
 from .single_image import RESULTS, TINY, dice, infer, names, program, rows, scene, why
 
 
@@ -48,11 +49,11 @@ def test_one_tiff_by_the_command_of_monai(tmp_path: Path) -> None:
 
 
 def test_defaults_are_the_method_of_the_paper(tmp_path: Path) -> None:
-    """Two networks, made small, through the real entry point with a switch given as text."""
+    """Two networks, made small, with a switch given as text."""
     image, mask = scene(32, 32, noise=8.0)
     tifffile.imwrite(tmp_path / "a.tif", image)
-    done = program(tmp_path, image="a.tif", output_dir="out", max_outer=2, progress="false", start="denoise", **TINY)
-    assert done.code == 0, done.out + done.err
+    place = {"image": tmp_path / "a.tif", "output_dir": tmp_path / "out", "progress": "false", "start": "denoise"}
+    assert main(["infer", "--bundle", "self2seg", *words(**place, max_outer=2, **TINY)]) == 0
     assert names(tmp_path / "out") == [f"a_{name}" for name in RESULTS]
     assert dice(tifffile.imread(tmp_path / "out" / "a_mask.tif"), mask) > 0.8
 
@@ -217,9 +218,8 @@ def test_baselines(method: str, tmp_path: Path) -> None:
 
 def test_from_the_short_command(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", scene(24, 24)[0])
-    options = {"image": "a.tif", "output_dir": "out", "experts": "['constant', 'constant']", "lambda": "null", "max_outer": 2}
-    command = ["-m", "monai_denoiseg.cli", "infer", "--bundle", "self2seg", *words(**options)]
-    done = run_program(command, tmp_path)
-    assert done.code == 0, done.out + done.err
+    options = {"experts": "['constant', 'constant']", "lambda": "null", "max_outer": 2}
+    options |= {"image": tmp_path / "a.tif", "output_dir": tmp_path / "out"}
+    assert main(["infer", "--bundle", "self2seg", *words(**options)]) == 0
     assert {f"a_{name}" for name in RESULTS} <= set(names(tmp_path / "out"))
     assert "a_lambda_masks.tif" in names(tmp_path / "out")

@@ -163,14 +163,18 @@ def test_default_data_is_simulated(train: Train, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_objects_that_would_all_be_dropped_are_warned_of(dims: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    shape = (32, 80, 80)[-dims:]
-    data = write_simulated(tmp_path / "data", n_images=3, n_labelled=2, shape=shape)
-    tiny = TINY | {"patch_size": [8, 16, 16][-dims:], "max_epochs": 1, "val_interval": 1, "steps_per_epoch": 1}
+    shape = (12, 40, 40)[-dims:]
+    data = write_simulated(tmp_path / "data", n_images=2, n_labelled=2, shape=shape)
+    for path in (data / "labels").iterdir():  # one object, away from the edges
+        label = np.zeros(shape, np.uint16)
+        label[(slice(3, 9), slice(10, 30), slice(12, 28))[-dims:]] = 1
+        tifffile.imwrite(path, label)
+    tiny = TINY | {"patch_size": [8, 16, 16][-dims:], "max_epochs": 1, "steps_per_epoch": 1, "tta": False}
     for size in (0, 100_000):
         place = {"dataset_dir": str(data), "output_dir": str(tmp_path / str(size)), "ckpt_dir": str(tmp_path / str(size))}
         capfd.readouterr()
         run_bundle("train", bundle=f"denoiseg_{dims}d", min_size=size, **place, **tiny)
         found = json.loads((tmp_path / str(size) / "settings.json").read_text())["sizes"]
-        assert found["objects"] > 0
+        assert found["objects"] == 1
         assert found["below"] == (found["objects"] if size else 0)
         assert ("set --min_size lower" in "".join(capfd.readouterr())) == bool(size)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from monai_denoiseg.engines import RescaledLabels
+from monai_denoiseg.heads import as_head
 
 PATCHES = {2: (16, 16), 3: (4, 8, 8)}
 
@@ -23,7 +24,7 @@ class Halving(nn.Module):
             spatial_dims,
             channels,
             True,
-            "",
+            as_head(n_classes=n_classes),
         )
         self.multiple, self.receptive_radius = [1] * spatial_dims, [1] * spatial_dims
         self.seen: list[tuple[tuple[int, ...], Any]] = []

@@ -37,7 +37,7 @@ def files(folder: Path) -> list[Path]:
     tifffile.imwrite(folder / "frames.tif", picture((3, 20, 18)), imagej=True, metadata={"axes": "TYX"})
     zarr.create_array(str(folder / "array.zarr"), data=picture((20, 18)))
     np.save(folder / "numbers.npy", picture((20, 18)).astype("float32"))
-    return sorted(folder.iterdir())
+    return sorted(folder.glob("[!.]*"))
 
 
 def predictor(folder: Path, paths: list[Path], **options: Any) -> FilePredictor:

@@ -7,8 +7,8 @@ import torch
 from monai.data import MetaTensor
 from rescaled_helpers import PATCHES, Halving, make, make_items, show
 
+from monai_denoiseg.heads import target_label
 from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.transforms.labels import target_label
 
 
 @pytest.mark.parametrize(("shape", "edges"), [((40, 50), (32, 32)), ((20, 50), (20, 32)), ((9, 40, 10), (8, 16, 10))])

@@ -13,10 +13,10 @@ from torch import nn
 
 from monai_denoiseg.engines import BlindSpotBatch, DenoiSegEvaluator, DenoiSegInferer
 from monai_denoiseg.handlers import BestCheckpoint, DiceScore, ThresholdSearch, score_columns, validation_score
+from monai_denoiseg.heads import label_rule
 from monai_denoiseg.losses import DenoiSegLoss
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.transforms import BlindSpot
-from monai_denoiseg.transforms.labels import label_rule
 
 ORGANS = ["background", "liver", "spleen", "kidney"]
 

@@ -13,7 +13,8 @@ import torch
 from ignite.engine import Engine
 
 from monai_denoiseg.handlers import EvaluationWriter
-from monai_denoiseg.transforms import ProbabilitiesToInstances
+from monai_denoiseg.heads import NoHead, StarHead
+from monai_denoiseg.transforms import ProbabilitiesToInstances, star_rays
 
 INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0)
 
@@ -55,7 +56,7 @@ def test_a_network_that_only_denoises(tmp_path: Path, shape: tuple[int, ...], cl
     for item in cases:
         item["pred"] = item["pred"][3:]
     cases[2]["pred"] = cases[2]["image"] - torch.rand(1, *shape[:-1], 1)  # removed the same along X
-    run_head(tmp_path, cases, head="none", n_classes=0)
+    run_head(tmp_path, cases, head=NoHead())
     metrics, written = json.loads((tmp_path / "metrics.json").read_text()), rows(tmp_path)
     scores = {"psnr", "si_psnr", "ssim", "psnr_input"} if clean else set()
     assert set(without_residual(metrics)) == {"head", "n_images"} | scores
@@ -69,8 +70,7 @@ def test_a_network_that_only_denoises(tmp_path: Path, shape: tuple[int, ...], cl
 
 
 @pytest.mark.parametrize("denoises", [True, False])
-@pytest.mark.parametrize("n_classes", [9, None])
-def test_a_stardist_head(tmp_path: Path, denoises: bool, n_classes: int | None) -> None:
+def test_a_stardist_head(tmp_path: Path, denoises: bool) -> None:
     asked = []
 
     def stars(channels: torch.Tensor, threshold: float, spacing: Any = None) -> torch.Tensor:
@@ -80,7 +80,7 @@ def test_a_stardist_head(tmp_path: Path, denoises: bool, n_classes: int | None) 
     item = case(0, (10, 20))
     probability = item["pred"][1:2]
     item["pred"] = torch.cat([probability, torch.rand(8, 10, 20), *([item["pred"][3:]] if denoises else [])])
-    run_head(tmp_path, [item], stars, head="stardist", n_classes=n_classes, denoises=denoises)
+    run_head(tmp_path, [item], stars, head=StarHead(star_rays(8, 2)), denoises=denoises)
     assert asked == [(9, 0.5)]
     metrics, row = json.loads((tmp_path / "metrics.json").read_text()), rows(tmp_path)[0]
     assert float(row["ap"]) == metrics["ap"] == 0, "one object instead of three"

@@ -12,13 +12,16 @@ from ignite.engine import Engine
 from PIL import Image
 
 from monai_denoiseg.handlers import ImagePanels, prediction_arrays
+from monai_denoiseg.heads import BorderHead, ClassHead, Head, NoHead, StarHead
 from monai_denoiseg.networks import DenoiSegNet
-from monai_denoiseg.transforms import ProbabilitiesToInstances
+from monai_denoiseg.transforms import ProbabilitiesToInstances, star_rays
+
+STARS = StarHead(star_rays(32, 2))
 
 
 def test_parts_of_a_prediction_keep_their_place() -> None:
     prediction = torch.arange(5.0).reshape(5, 1, 1).expand(5, 4, 6)
-    parts = prediction_arrays(prediction, torch.full((2, 4, 6), 9.0), torch.full((1, 4, 6), 7))
+    parts = prediction_arrays(prediction, torch.full((2, 4, 6), 9.0), torch.full((1, 4, 6), 7), BorderHead())
     assert {name: (array.shape, array.flat[0]) for name, array in parts.items()} == {
         "input": ((2, 4, 6), 9),
         "denoised": ((2, 4, 6), 3),
@@ -54,7 +57,7 @@ def test_one_picture_a_validation(tmp_path: Path, shape: tuple[int, ...], channe
 def test_semantic_classes_and_spacing_have_places_of_their_own() -> None:
     prediction = torch.arange(5.0).reshape(5, 1, 1).expand(5, 4, 6)
     image, labels = torch.full((1, 4, 6), 9.0), torch.full((1, 4, 6), 3)
-    parts = prediction_arrays(prediction, image, labels, ["a", "b", "c", "d"], torch.tensor([2.0, 1.0]))
+    parts = prediction_arrays(prediction, image, labels, ClassHead(["a", "b", "c", "d"]), torch.tensor([2.0, 1.0]))
     assert sorted(parts) == ["classes", "denoised", "input", "probabilities", "spacing"]
     assert parts["probabilities"][:, 0, 0].tolist() == [0, 1, 2, 3]
     assert parts["denoised"][:, 0, 0].tolist() == [4]
@@ -93,33 +96,37 @@ def test_other_ranks_draw_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_stardist_head_shows_the_probability_of_an_object() -> None:
     prediction = torch.arange(35.0).reshape(35, 1, 1).expand(35, 4, 6)
     labels = torch.full((1, 4, 6), 7)
-    parts = prediction_arrays(prediction, torch.zeros(2, 4, 6), labels, head="stardist")
+    parts = prediction_arrays(prediction, torch.zeros(2, 4, 6), labels, STARS)
     assert {name: (array.shape, array.flat[0]) for name, array in parts.items()} == {
         "input": ((2, 4, 6), 0),
         "denoised": ((2, 4, 6), 33),
         "probabilities": ((1, 4, 6), 0),
         "instances": ((4, 6), 7),
     }
-    parts = prediction_arrays(prediction[:33], torch.zeros(2, 4, 6), labels, head="stardist", denoises=False)
+    parts = prediction_arrays(prediction[:33], torch.zeros(2, 4, 6), labels, STARS, denoises=False)
     assert sorted(parts) == ["input", "instances", "probabilities"]
 
 
 class Says:
     """A network as far as the pictures look at it."""
 
-    def __init__(self, head: str, n_classes: int, denoises: bool) -> None:
-        self.head, self.n_classes, self.denoises = head, n_classes, denoises
-        self.classes: list[str] = []
+    def __init__(self, head: Head, denoises: bool) -> None:
+        self.head, self.denoises = head, denoises
         self.threshold = torch.tensor([0.5, 0.5])
 
 
 @pytest.mark.parametrize("size", [(12, 20), (4, 12, 20)])
 @pytest.mark.parametrize(
-    ("head", "n_classes", "denoises", "panels"),
-    [("none", 0, True, 3), ("stardist", 33, True, 5), ("stardist", 33, False, 3), ("classes", 3, False, 3)],
+    ("head", "denoises", "panels"),
+    [
+        (NoHead(), True, 3),
+        (StarHead(star_rays(32, 2)), True, 5),
+        (StarHead(star_rays(32, 2)), False, 3),
+        (BorderHead(), False, 3),
+    ],
 )
 def test_what_the_network_does_not_do_is_not_drawn(
-    tmp_path: Path, head: str, n_classes: int, denoises: bool, panels: int, size: tuple[int, ...]
+    tmp_path: Path, head: Head, denoises: bool, panels: int, size: tuple[int, ...]
 ) -> None:
     asked = []
 
@@ -127,11 +134,11 @@ def test_what_the_network_does_not_do_is_not_drawn(
         asked.append(len(channels))
         return channels[:1] > threshold
 
-    image, prediction = torch.rand(1, *size), torch.rand(n_classes + denoises, *size)
+    image, prediction = torch.rand(1, *size), torch.rand(head.channels + denoises, *size)
     engine = Engine(lambda engine, batch: [{"image": image, "pred": prediction}])
-    ImagePanels(tmp_path, instances, Says(head, n_classes, denoises)).attach(engine)  # type: ignore[arg-type]
+    ImagePanels(tmp_path, instances, Says(head, denoises)).attach(engine)  # type: ignore[arg-type]
     engine.run([0])
-    assert asked == ([n_classes] if n_classes else [])
+    assert asked == ([head.channels] if head.segments else [])
     width = np.asarray(Image.open(tmp_path / "epoch_0001.png")).shape[1]
     factor, depth = 19, len(size) == 3 and 4
     panel = (20 + depth) * factor + (4 if depth else 0)

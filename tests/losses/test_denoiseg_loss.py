@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from monai_denoiseg.heads import NoHead, StarHead
 from monai_denoiseg.losses import BlindSpotLoss, DenoiSegLoss, JointLoss, PartialCrossEntropyLoss
+from monai_denoiseg.transforms import star_rays
 
 
 def example(channels: int = 1, spatial: tuple[int, ...] = (6, 5)) -> tuple[Tensor, dict[str, Tensor]]:
@@ -134,7 +136,7 @@ def test_a_target_image_takes_the_place_of_the_noisy_one() -> None:
     image, wanted = torch.zeros(2, 1, 4, 4), torch.full((2, 1, 4, 4), 3.0)
     target = {"image": image, "mask": torch.ones_like(image, dtype=torch.bool), "label": -torch.ones(2, 1, 4, 4).long()}
     output = torch.zeros(2, 1, 4, 4, requires_grad=True)
-    loss = DenoiSegLoss(alpha=1.0, head="none")
+    loss = DenoiSegLoss(alpha=1.0, head=NoHead())
     assert float(loss(output, target).denoising.detach()) == 0
     assert float(loss(output, target | {"target": wanted}).total.detach()) == 9
 
@@ -154,7 +156,7 @@ def test_stardist_head(denoises: bool) -> None:
     stars = torch.cat([torch.rand(2, 1, 6, 6), 5 * torch.rand(2, 8, 6, 6)], 1)
     output = torch.randn(2, 9 + denoises, 6, 6)
     target = {"image": torch.zeros(2, 1, 6, 6), "mask": torch.ones(2, 1, 6, 6).bool(), "label": stars}
-    loss = DenoiSegLoss(alpha=0.3, head="stardist", n_rays=8)
+    loss = DenoiSegLoss(alpha=0.3, head=StarHead(star_rays(8, 2)))
     parts = loss(output, target)
     torch.testing.assert_close(parts.segmentation, StarDistLoss()(output[:, :9], stars))
     torch.testing.assert_close(parts.denoising, output[:, 9:].square().mean() if denoises else torch.tensor(0.0))
@@ -164,7 +166,6 @@ def test_stardist_head(denoises: bool) -> None:
 
 
 def test_wrong_heads_are_said() -> None:
-    with pytest.raises(ValueError, match="`head` must be one of 'classes', 'stardist', 'none', got 'star'"):
-        DenoiSegLoss(head="star")
-    with pytest.raises(ValueError, match="`n_rays`"):
-        DenoiSegLoss(head="stardist")
+    for wrong in ({"head": "star"}, {"head": NoHead(), "classes": ["background", "liver"]}):
+        with pytest.raises(ValueError, match=r"`head` must be a head such as monai_denoiseg.heads.StarHead\(rays\), without"):
+            DenoiSegLoss(**wrong)

@@ -27,7 +27,7 @@ def test_channels_and_what_the_engines_ask_for(shape: tuple[int, ...], denoise: 
     output = net(image)
     assert output.dtype == torch.float32
     assert output.shape == (shape[0], net.n_classes + shape[1] * net.denoises, *shape[2:])
-    assert (net.n_classes, net.head) == ((0, "none") if segment == "none" else (3, "classes"))
+    assert (net.n_classes, net.head.kind) == ((0, "none") if segment == "none" else (3, "border"))
     assert net.denoises == (denoise != "none")
     kinds = net.activate(output)[:, : net.n_classes]
     assert set(kinds.unique().tolist()) <= {0.0, 1.0}

@@ -20,7 +20,7 @@ def pair(spatial_dims: int = 2, channels: int = 1, **options: Any) -> Sequential
     segmenter = DenoiSegNet(spatial_dims, channels, denoises=False, **TINY, **options)
     denoiser.set_statistics(torch.full((channels,), 100.0), torch.full((channels,), 20.0))
     segmenter.set_statistics(torch.full((channels,), 90.0), torch.full((channels,), 10.0))
-    segmenter.set_class_weights([1, 1, 5]) if segmenter.head == "classes" else None
+    segmenter.set_class_weights([1, 1, 5]) if segmenter.head.kind == "border" else None
     return SequentialNet(denoiser, segmenter).eval()
 
 
@@ -65,7 +65,7 @@ def test_training_leaves_the_denoiser_alone() -> None:
     assert all(p.grad is None for p in net.denoiser.parameters())
 
 
-@pytest.mark.parametrize("head", ["classes", "stardist"])
+@pytest.mark.parametrize("head", ["border", "stardist"])
 def test_one_file_holds_both(head: str, tmp_path: Path) -> None:
     net = pair(rays=torch.eye(2).repeat(4, 1) if head == "stardist" else None)
     net.threshold.copy_(torch.tensor([0.3, 0.4]))
@@ -75,7 +75,7 @@ def test_one_file_holds_both(head: str, tmp_path: Path) -> None:
     image = 100 + 20 * torch.randn(1, 1, 16, 24)
     assert torch.equal(restored(image), net(image))
     assert torch.equal(restored.threshold, net.threshold)
-    assert restored.head == head
+    assert restored.head.kind == head
 
 
 def test_torchscript() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monai_denoiseg.heads import NoHead, build_head
 from monai_denoiseg.report import write_report
 from monai_denoiseg.report.run_folder import RunFolder
 from monai_denoiseg.report.task import Task, learned, task_of, title
@@ -106,16 +107,18 @@ def test_a_stardist_run_shows_the_probability_of_an_object(run_dir: Path) -> Non
     ("settings", "metrics", "expected"),
     [
         (None, {}, Task()),
-        ({}, {"head": "stardist"}, Task()),
-        ({"head": "none", "struct_mask": [[1, 1, 1]]}, {}, Task(False, struct_mask=[[1, 1, 1]])),
+        ({}, {"head": "stardist"}, Task(build_head("stardist"))),
+        ({"classes": ["background", "liver"]}, {}, Task(build_head("classes", ["background", "liver"]))),
+        ({"head": "none", "struct_mask": [[1, 1, 1]]}, {}, Task(NoHead(), struct_mask=[[1, 1, 1]])),
         ({"denoises": False}, {}, Task(denoises=False)),
         ({"denoises": None, "target": None}, {}, Task()),
-        ({"target": "clean"}, {"head": "none"}, Task(False, target="clean")),
+        ({"target": "clean"}, {"head": "none"}, Task(NoHead(), target="clean")),
         ("broken", {}, Task()),
     ],
 )
 def test_task(settings: Any, metrics: dict[str, Any], expected: Task) -> None:
     run = RunFolder(Path("run"), about={"settings": settings}, metrics=metrics)
-    assert task_of(run) == expected
+    found = task_of(run)
+    assert (found.head.state(), *found[1:]) == (expected.head.state(), *expected[1:])
     words = {(True, True): "Denoising and segmentation", (False, True): "Denoising", (True, False): "Segmentation"}
     assert title(run) == words[expected.segments, expected.denoises]

@@ -58,8 +58,7 @@ def plain_values(config: Mapping[str, Any], known: Mapping[str, Setting], typed:
         known: its settings.
         typed: words of the command line; of paths they count, and not what was made of them.
     """
-    found = {key: unprotect(value) for key, value in config.items() if key in known and key != "run"}
-    plain = {key: value for key, value in found.items() if value is not config[key] or not is_wiring(value)}
+    plain = {key: unprotect(value) for key, value in config.items() if key in known and key != "run" and not is_wiring(value)}
     for key, text in typed.items():
         if key in known and key in config and not text.startswith(("$", "@", "%")):
             none = known[key].null is not None and text.lower() in ("none", "null")

@@ -54,13 +54,13 @@ def is_wiring(value: Any) -> bool:
     """Whether a value has an expression, a reference or a component in it, whose value is not known before MONAI makes it.
 
     Args:
-        value: any value of a configuration.
+        value: any value of a configuration; protected text is none of these.
 
     >>> is_wiring("$1 + 1"), is_wiring(["@alpha"]), is_wiring({"_target_": "Compose"}), is_wiring([1, "a"])
     (True, True, True, False)
     """
     if isinstance(value, str):
-        return value.startswith(("$", "@", "%"))
+        return value.startswith(("$", "@", "%")) and unprotect(value) is value
     if isinstance(value, dict):
         return "_target_" in value or any(is_wiring(one) for one in value.values())
     return isinstance(value, (list, tuple)) and any(is_wiring(one) for one in value)

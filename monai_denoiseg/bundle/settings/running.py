@@ -25,7 +25,8 @@ def user_settings() -> dict[str, Any]:
 
     MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default, and hands on any value.
     A bundle therefore calls this first. A resumed training gets the settings of its checkpoint. Values given in another form
-    (``--tta false`` as text) are put right, and paths stay the text that was typed. A bundle of the user's own finds the network in its own folder.
+    (``--tta false`` as text) are put right, and paths stay the text that was typed. A bundle of the user's own finds the
+    network in its own folder.
 
     Returns:
         The settings whose values are plain (numbers, strings, lists), for the record of a run.

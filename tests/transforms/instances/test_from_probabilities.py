@@ -171,6 +171,12 @@ def test_min_size_drops_seeds_and_renumbers(rule: str) -> None:
     assert max(kept[4]) == 0
 
 
+@pytest.mark.parametrize(("min_size", "kept"), [(1.99, 1), (2.0, 1), (2.01, 0)])
+def test_a_smallest_area_between_two_numbers_of_voxels(min_size: float, kept: int) -> None:
+    foreground = np.array([[0.0, 1, 1, 1, 1, 0]])  # 4 voxels of area 0.5
+    assert instances_from_foreground(foreground, rule="paper", min_size=min_size, spacing=[1.0, 0.5]).max() == kept
+
+
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("rule", ["paper", "grow"])
 def test_fill_holes_leaves_other_objects_and_bays(ndim: int, rule: str) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from monai_denoiseg.heads import label_rule
 from monai_denoiseg.transforms import ProbabilitiesToInstances, ProbabilitiesToInstancesd
 from monai_denoiseg.transforms.instances import instances_from_foreground, split_necks
-from monai_denoiseg.transforms.labels import label_rule
 
 
 def dumbbell() -> np.ndarray:

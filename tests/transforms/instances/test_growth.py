@@ -95,3 +95,24 @@ def test_flooding_reaches_what_is_connected(shape: tuple[int, ...], seed: int) -
     seeds = np.where(foreground == foreground.max(), 3, 0)
     where = (foreground > 0.5) & (seeds == 0)
     np.testing.assert_array_equal(grow_seeds(seeds, foreground), slow_flood(seeds, foreground, where))
+
+
+def test_the_limits_of_growth() -> None:
+    """Background of exactly 0.5 is not improbable; foreground as probable as border is foreground."""
+    seeds = np.array([[1, 0, 0]])
+    assert grow_seeds(seeds, np.array([[0.9, 0.5, 0.9]])).tolist() == [[1, 0, 0]]
+    assert grow_seeds(seeds, np.array([[0.9, 0.51, 0.9]])).tolist() == [[1, 1, 1]]
+    border = np.array([[0.0, 0.5, 0.0]])
+    assert grow_seeds(seeds, np.array([[0.9, 0.5, 0.9]]), border).tolist() == [[1, 1, 1]]
+    assert grow_seeds(seeds, np.array([[0.9, 0.49, 0.9]]), border).tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_growth_over_a_corner_needs_neighbours_at_corners(ndim: int) -> None:
+    seeds = np.zeros((2,) * ndim, np.int32)
+    foreground = np.zeros((2,) * ndim)
+    first, last = (0,) * ndim, (1,) * ndim
+    seeds[first], foreground[first], foreground[last] = 3, 0.9, 0.8
+    for connectivity in range(1, ndim + 1):
+        grown = grow_seeds(seeds, foreground, connectivity=connectivity)
+        assert grown[last] == (3 if connectivity == ndim else 0)

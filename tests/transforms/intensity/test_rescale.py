@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from monai_denoiseg.data import simulate_nuclei
+from monai_denoiseg.heads import target_label
 from monai_denoiseg.transforms import StarLabel, star_rays
 from monai_denoiseg.transforms.intensity import RescaledCrop
-from monai_denoiseg.transforms.labels import border_classes, target_label
+from monai_denoiseg.transforms.labels import border_classes
 
 
 def make_item(shape: tuple[int, ...], channels: int = 1, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -10,14 +10,10 @@ import torch
 from monai.data import MetaTensor
 
 from monai_denoiseg.transforms import (
-    BorderLabeld,
     ClassLabel,
-    ClassLabeld,
     ProbabilitiesToClasses,
-    ProbabilitiesToInstances,
     ProbabilitiesToLabelsd,
 )
-from monai_denoiseg.transforms.labels import label_rule, target_label
 
 ORGANS = ["background", "liver", "spleen", "kidney"]
 
@@ -82,16 +78,6 @@ def test_the_rule_is_told_threshold_and_spacing() -> None:
     assert item["a"].shape[0] == 3, "the item given is not changed"
 
 
-@pytest.mark.parametrize("classes", [None, [], ORGANS])
-def test_choice_of_the_rule(classes: Any) -> None:
-    rule = label_rule(classes, threshold=0.6, min_size=2, rule="paper")
-    scores = probabilities((8, 9))
-    plain = ProbabilitiesToClasses(4) if classes else ProbabilitiesToInstances(0.6, "paper", 2)
-    np.testing.assert_array_equal(rule(scores, spacing=None), plain(scores))
-    with pytest.raises(ValueError, match="did you mean 'paper'"):
-        label_rule(classes, rule="papr")
-
-
 @pytest.mark.parametrize("kind", ["numpy", "torch", "meta"])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_labels_that_are_classes_pass_unchanged(kind: str, dtype: Any) -> None:
@@ -116,16 +102,3 @@ def test_wrong_shape_and_too_few_classes() -> None:
         ClassLabel(ORGANS)(np.zeros((2, 4, 4), int))
     with pytest.raises(ValueError, match="number of `classes`"):
         ClassLabel(["background"])
-
-
-@pytest.mark.parametrize("classes", [None, [], ORGANS])
-def test_choice_of_the_target(classes: Any) -> None:
-    target = target_label(classes, width=2)
-    plain = ClassLabeld("label", ORGANS) if classes else BorderLabeld("label", width=2)
-    item = {"label": np.pad(np.ones((1, 3, 3), np.int32), ((0, 0), (3, 3), (3, 3)))}
-    np.testing.assert_array_equal(target(item)["label"], plain(item)["label"])
-    assert target({"image": 1}) == {"image": 1}, "an item that is not labelled passes"
-    with pytest.raises(KeyError):
-        target_label(classes, allow_missing_keys=False)({"image": 1})
-    with pytest.raises(ValueError, match="width"):
-        target_label(classes, width=0)

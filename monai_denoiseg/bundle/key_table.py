@@ -159,9 +159,9 @@ def settings_page() -> str:
     """
     parts = [
         "# Settings",
-        "Every setting of every bundle. `monai-denoiseg train --help` shows the same in a terminal, `monai-denoiseg train\n--help "
-        "KEY` one setting in full. This page is made from the declaration of the settings:\n`monai-denoiseg keys --markdown > "
-        "docs/settings.md`.",
+        "Every setting of every bundle. `monai-denoiseg train --help` shows the same in a terminal, `monai-denoiseg train\n"
+        "--help KEY` one setting in full. This page is made from the declaration of the settings:\n"
+        "`monai-denoiseg keys --markdown > docs/settings.md`.",
         'Give a setting as `--key value`. Lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` means\n'
         "none. Paths are used as they are typed. A wrong key or value stops the command before any image is read.",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import monai_denoiseg.demo
+from monai_denoiseg.cli import main
 from monai_denoiseg.data import write_simulated
 from monai_denoiseg.demo import run_demo
 
@@ -39,9 +41,7 @@ def few_small_images(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def test_demo(tmp_path: Path, few_small_images: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "mine.txt").write_text("kept")
     report = run_demo(tmp_path / "demo", 5, TINY)
-    assert (tmp_path / "demo.1" / "mine.txt").read_text() == "kept"
     assert report == tmp_path / "demo" / "report.html"
     text = report.read_text("utf-8")
     assert text.lstrip().lower().startswith("<!doctype html")
@@ -58,3 +58,33 @@ def test_demo(tmp_path: Path, few_small_images: list[dict[str, Any]], capsys: py
     assert f"AP {metrics['ap']:.3f}" in out
     assert f"PSNR {metrics['psnr_input']:.1f} dB -> {metrics['psnr']:.1f} dB" in out
     assert str(report) in out
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "results of version 0.1.0"])
+def test_a_foreign_folder_is_not_touched(
+    tmp_path: Path, few_small_images: list[dict[str, Any]], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "mine"
+    mine = {"folder": output / "thesis.txt", "file": output}.get(kind, output / "report.html")
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    assert main(["demo", "--output", str(output)]) == 1
+    said = capsys.readouterr().err
+    assert ("is a file" if kind == "file" else f"holds {mine.name}, which is not of an earlier demo") in said
+    assert mine.read_text() == "mine" and few_small_images == []
+    assert set(tmp_path.rglob("*")) == {output, mine}
+
+
+def test_an_earlier_demo_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(output: Path, seed: int, overrides: Any) -> Path:
+        (output / "run").mkdir(parents=True)
+        (output / "run" / f"{seed}.txt").write_text("x")
+        if seed == 1:
+            raise KeyboardInterrupt
+        return output
+
+    monkeypatch.setattr(monai_denoiseg.demo, "_run", run)
+    for seed in (0, 1, 2):
+        with pytest.raises(KeyboardInterrupt) if seed == 1 else contextlib.nullcontext():
+            run_demo(tmp_path / "demo", seed)
+        assert [path.name for path in (tmp_path / "demo" / "run").iterdir()] == [f"{seed}.txt"]

@@ -159,11 +159,11 @@ def settings_page() -> str:
     """
     parts = [
         "# Settings",
-        "Every setting of every bundle. `monai-denoiseg train --help` shows the same in a terminal,\n"
-        "`monai-denoiseg train --help KEY` one setting in full. This page is made from the declaration of the settings:\n"
+        "Every setting of every bundle. `monai-denoiseg train --help` shows the same in a terminal, `monai-denoiseg train\n"
+        "--help KEY` one setting in full. This page is made from the declaration of the settings:\n"
         "`monai-denoiseg keys --markdown > docs/settings.md`.",
-        'Give a setting as `--key value`; lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` stands\n'
-        "for none. Paths are taken as they are typed. A wrong key or value stops the command before any image is read.",
+        'Give a setting as `--key value`. Lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` means\n'
+        "none. Paths are used as they are typed. A wrong key or value stops the command before any image is read.",
         "`python -m monai.bundle run` takes the same settings as `--key value`. There a value that begins with `$`, `@` or `%`,\n"
         "a path too, is an expression, a reference or a file, as everywhere in MONAI.",
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_denoiseg.data import image_layout, inference_datalist, result_stem, split_name
+from monai_denoiseg.data import image_layout, inference_datalist, output_stem, split_name
 from monai_denoiseg.engines import DenoiseImaged
 from monai_denoiseg.self2seg import Expert, Self2SegResult, TrainedExpert, denoise_noise2fast
 from monai_denoiseg.self2seg.starts import Boxes
@@ -97,7 +97,7 @@ def _frames(item: Item, axes: str | None, spatial_dims: int | None) -> list[Item
 def _refuse_overwriting(items: list[Item], output_dir: Path) -> None:
     inputs = {Path(item[key]).resolve() for item in items for key in ("image", "scribbles") if key in item}
     for item in items:
-        stem = result_stem(item["image"], item.get("frame"))
+        stem = output_stem(item["image"], item.get("frame"))
         for ending in ENDINGS:
             for name in (f"{stem}_{ending}", f"{stem}_{ending.replace('.tif', '.nii.gz')}"):
                 if (output_dir / name).resolve() in inputs:

@@ -9,7 +9,7 @@ from monai_denoiseg.data.labels import label_to_int
 from monai_denoiseg.data.lazy import LazyImage, can_stream, open_lazy
 from monai_denoiseg.data.load import LoadItemd
 from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_layout, image_shape, split_name
-from monai_denoiseg.data.save import SavePredictiond, output_stem, result_stem, smallest_label_type
+from monai_denoiseg.data.save import SavePredictiond, output_stem, smallest_label_type
 from monai_denoiseg.data.simulate import SimulatedNuclei, simulate_nuclei, write_simulated
 from monai_denoiseg.data.sinks import OmeZarrSink, TiffSink, open_sink
 from monai_denoiseg.data.statistics import intensity_statistics
@@ -40,7 +40,6 @@ __all__ = [
     "open_lazy",
     "open_sink",
     "output_stem",
-    "result_stem",
     "simulate_nuclei",
     "smallest_label_type",
     "split_datalist",

@@ -29,14 +29,14 @@ def smallest_label_type(labels: np.ndarray) -> np.dtype:
     return np.dtype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
 
 
-def result_stem(path: str | os.PathLike, frame: int | None = None) -> str:
+def output_stem(path: str | os.PathLike, frame: int | None = None) -> str:
     """Beginning of the names of an image's result files: the image's name as given, links not followed.
 
     Args:
         path: the image.
         frame: its number, where the file holds several along time and is read one by one.
 
-    >>> result_stem("in/cells.ome.tif", 7), result_stem("a.ome.zarr/")
+    >>> output_stem("in/cells.ome.tif", 7), output_stem("a.ome.zarr/")
     ('cells_frame0007', 'a')
     """
     stem, _ = split_name(path if Path(path).name else Path(path).resolve())
@@ -47,26 +47,12 @@ def record_name(stem: str) -> str:
     """Name of the set of results of an image, see :class:`~monai_denoiseg.files.ResultSet`.
 
     Args:
-        stem: see :func:`result_stem`.
+        stem: see :func:`output_stem`.
 
     >>> record_name("cells")
     'image-cells'
     """
     return f"image-{stem}"
-
-
-def output_stem(item: Mapping[Hashable, Any], image_key: str = "image") -> str:
-    """Beginning of the names of an item's result files: the image's, with its frame.
-
-    Args:
-        item: with a MetaTensor under ``image_key``, and ``"frame"`` where its file holds several images.
-        image_key: key of the image.
-
-    >>> from monai.data import MetaTensor
-    >>> output_stem({"image": MetaTensor(torch.zeros(1), meta={"filename_or_obj": "in/cells.ome.tif"}), "frame": 7})
-    'cells_frame0007'
-    """
-    return result_stem(str(item[image_key].meta["filename_or_obj"]), item.get("frame"))
 
 
 class SavePredictiond(Transform):
@@ -126,7 +112,7 @@ class SavePredictiond(Transform):
             path: the image.
             frame: its number, where the file holds several along time.
         """
-        stem = result_stem(path, frame)
+        stem = output_stem(path, frame)
         ending = ".nii.gz" if split_name(path)[1] in NIFTI_SUFFIXES else ".tif"
         names = {key: f"{stem}_{name}{ending}" for key, name in self.suffixes.items()}
         names |= {key: f"{stem}_{name}" for key, name in self.texts.items()}
@@ -144,7 +130,7 @@ class SavePredictiond(Transform):
                 both = f"{source} and {self._written[target]}"
                 raise FileExistsError(f"{both} would both be written to {target}; run them separately")
         arrays = {key: self._array(item[key], key, targets[key]) for key in self.suffixes if key in targets}
-        with ResultSet(self.output_dir, record_name(result_stem(source, frame)), source, self.digest) as results:
+        with ResultSet(self.output_dir, record_name(output_stem(source, frame)), source, self.digest) as results:
             for key, target in targets.items():
                 part = results.add(target)
                 if key in self.texts:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.checks import check_option
-from monai_denoiseg.data.save import record_name, result_stem
+from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.engines.depends import digest_of
 from monai_denoiseg.files import describe_source, foreign_files, refusal, state_of
 from monai_denoiseg.files.record import record_path
@@ -135,4 +135,4 @@ class ExistingResults:
 
 
 def _record(item: Item) -> str:
-    return record_name(result_stem(item["image"], item.get("frame")))
+    return record_name(output_stem(item["image"], item.get("frame")))

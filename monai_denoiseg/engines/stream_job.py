@@ -16,7 +16,7 @@ from tqdm import tqdm
 from monai_denoiseg.constants import BORDER, FOREGROUND
 from monai_denoiseg.data.lazy import LazyImage
 from monai_denoiseg.data.ngff import require_zarr
-from monai_denoiseg.data.save import record_name, result_stem
+from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
 from monai_denoiseg.engines.inferer import Tile, tiles
 from monai_denoiseg.engines.journal import Journal
@@ -89,7 +89,7 @@ class StreamJob:
     def _publish(self) -> None:
         """Give the outputs their names, all together."""
         path, digest = self.image.path, self.owner.result_digest(self.image)
-        with ResultSet(self.owner.output_dir, record_name(result_stem(path)), path, digest) as results:
+        with ResultSet(self.owner.output_dir, record_name(output_stem(path)), path, digest) as results:
             for target in self.targets.values():
                 results.adopt(target, part_path(target))
 

@@ -14,7 +14,7 @@ from torch import nn
 from monai_denoiseg.checks import check_int, check_option, check_range, per_axis
 from monai_denoiseg.data.lazy import LazyImage, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
-from monai_denoiseg.data.save import record_name, result_stem
+from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.data.sinks import SUFFIXES, part_path
 from monai_denoiseg.engines.depends import digest_of
 from monai_denoiseg.engines.inferer import DenoiSegInferer
@@ -139,10 +139,10 @@ class StreamingPredictor:
                 if self._written.setdefault(target, str(path)) != str(path):
                     both = f"{path} and {self._written[target]}"
                     raise FileExistsError(f"{both} would both be written to {target}; run them separately")
-            name = record_name(result_stem(path))
+            name = record_name(output_stem(path))
             if foreign := foreign_files(self.output_dir, name, targets.values(), describe_source(path)):
                 raise refusal(self.output_dir, name, foreign, path)
-            with Journal(self.output_dir / f".{result_stem(path)}.partial", self.settings(image), str(path)) as journal:
+            with Journal(self.output_dir / f".{output_stem(path)}.partial", self.settings(image), str(path)) as journal:
                 self._run(image, targets, journal)
         return targets
 
@@ -165,9 +165,9 @@ class StreamingPredictor:
         journal.remove()
 
     def _remove_parts(self, path: Path) -> None:
-        for kind in {*self._kinds(), *(head.suffix for head in HEADS.values())}:
+        for kind in {*self._kinds(), *(one.suffix for one in HEADS.values())}:
             for suffix in SUFFIXES.values():
-                remove(part_path(self.output_dir / f"{result_stem(path)}_{kind}{suffix}"))
+                remove(part_path(self.output_dir / f"{output_stem(path)}_{kind}{suffix}"))
 
     def targets(self, path: str | os.PathLike, frame: int | None = None) -> dict[str, Path]:
         """The files that are written for an image, by their kind.
@@ -180,7 +180,7 @@ class StreamingPredictor:
         form = ("ome-zarr" if is_zarr(Path(path)) else "tiff") if form == "auto" else form
         wanted = (denoises(self.network), self.head.segments, self.head.segments and self.save_probabilities)
         kinds = [kind for kind, yes in zip(self._kinds(), wanted, strict=True) if yes]
-        return {kind: self.output_dir / f"{result_stem(path)}_{kind}{SUFFIXES[form]}" for kind in kinds}
+        return {kind: self.output_dir / f"{output_stem(path)}_{kind}{SUFFIXES[form]}" for kind in kinds}
 
     def result_digest(self, image: LazyImage) -> str:
         """Digest of what the results depend on besides the image; ``digest`` where a :class:`FilePredictor` has set it."""

@@ -69,7 +69,8 @@ class OwnedFolder:
                 raise FileExistsError(f"{self.folder} holds {name}, which {what} earlier {self.name}: {way}")
 
     def _files(self) -> Iterator[Path]:
-        """All files and links below the folder, but for the record itself; an empty folder counts as its own."""
+        """All files, links and empty folders below the folder, but for the record itself."""
         for path in sorted(self.folder.rglob("*")) if self.folder.is_dir() else ():
-            if path.relative_to(self.folder).parts[0] != FOLDER and (path.is_symlink() or not path.is_dir()):
+            filled = path.is_dir() and not path.is_symlink() and any(path.iterdir())
+            if path.relative_to(self.folder).parts[0] != FOLDER and not filled:
                 yield path

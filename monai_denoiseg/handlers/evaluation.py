@@ -101,9 +101,8 @@ class EvaluationWriter:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
 
     def _reset(self, engine: Any) -> None:
-        taken = [
-            path for folder in ("panels", "arrays") for rank in RANKS for path in (self.output_dir / folder).glob(f"{rank}_*")
-        ]
+        pictures = [self.output_dir / folder for folder in ("panels", "arrays")]
+        taken = [path for folder in pictures for rank in RANKS for path in folder.glob(f"{rank}_*")]
         targets = [self.output_dir / "metrics.json", self.output_dir / "per_image.csv", *taken]
         if foreign := foreign_files(self.output_dir, RECORD, targets, {}):
             raise refusal(self.output_dir, RECORD, foreign)

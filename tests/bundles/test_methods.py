@@ -47,7 +47,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(
-        write_simulated(tmp_path_factory.mktemp("data") / "volumes", n_images=3, n_labelled=2, shape=(6, 18, 20), seed=1)
+        write_simulated(tmp_path_factory.mktemp("data") / "volumes", n_images=3, n_labelled=2, shape=(5, 16, 18), seed=1)
     )
     (folder / "second").symlink_to(folder / "images")
     return folder

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import random
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import tifffile
 import zarr
 
 from monai_denoiseg.data import LoadItemd, count_labelled, folder_datalist, inference_datalist, split_datalist
+from monai_denoiseg.files import ResultSet
 
 
 def put(root, *names, shape=(6, 5), **options):
@@ -283,6 +285,59 @@ def test_zarr_folders_are_images(tmp_path):
     assert names(inference_datalist(tmp_path, "b*"), "image") == ["b.zarr"]
     single = tmp_path / "images" / "b.zarr"
     assert inference_datalist(single) == [{"image": str(single)}]
+
+
+def write_results(folder: Path, *names: str) -> None:
+    with ResultSet(folder, "image-a") as results:
+        for name in names:
+            tifffile.imwrite(results.add(folder / name), np.zeros((8, 8), np.uint8))
+
+
+def test_results_among_the_images_are_no_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(tmp_path, "a.tif")
+    write_results(tmp_path, "a_denoised.tif", "a_instances.tif")
+    tifffile.imwrite(tmp_path / "a_instances.tif", np.ones((8, 8), np.uint8))  # corrected by hand, and no image for that
+    with caplog.at_level(logging.INFO):
+        for listed in (inference_datalist(tmp_path), folder_datalist(tmp_path)):
+            assert names(listed, "image") == ["a.tif"]
+    assert "2 results of earlier runs are no images and are passed over: a_denoised.tif, a_instances.tif" in caplog.text
+    assert names(inference_datalist(tmp_path / "a_denoised.tif"), "image") == ["a_denoised.tif"]
+    assert names(inference_datalist(tmp_path, "*_denoised.tif"), "image") == ["a_denoised.tif"]
+    (tmp_path / "a.tif").unlink()
+    with pytest.raises(FileNotFoundError, match=r"all of its 2 files are results .*--pattern"):
+        inference_datalist(tmp_path)
+
+
+def test_results_may_be_labels(tmp_path: Path) -> None:
+    put(tmp_path, "images/a.tif", shape=(8, 8))
+    write_results(tmp_path / "labels", "a.tif")
+    assert "label" in folder_datalist(tmp_path)[0]
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(tmp_path, "images/a.tif", "images/b.tif", "labels/a.tif")
+    (tmp_path / "labels" / "b.tif").symlink_to("/not/mounted/b.tif")
+    (tmp_path / "images" / "c.tif").mkdir()
+    (tmp_path / "images" / "d.tif").symlink_to("d.tif")
+    assert [sorted(item) for item in folder_datalist(tmp_path)] == [["image", "label"], ["image"]]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{tmp_path / 'images'}: passed over: c.tif (a folder), d.tif (a link that leads nowhere)",
+        f"{tmp_path / 'labels'}: passed over: b.tif (a link that leads nowhere)",
+    ]
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "images/a.tif", "labels/a.tif")
+    real = Path.iterdir
+
+    def forbidden(path: Path):
+        if path.name == "labels":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    with pytest.raises(PermissionError, match="labels"):
+        folder_datalist(tmp_path)
 
 
 def test_images_from_several_places(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import tifffile
 import torch
 from monai.data import MetaTensor
 
-from monai_denoiseg.data import LoadItemd, SavePredictiond, TiffReader, smallest_label_type
+from monai_denoiseg.data import LoadItemd, SavePredictiond, TiffReader, output_stem, smallest_label_type
 
 
 def item_from(path: Path, **entries: torch.Tensor) -> dict[str, object]:
@@ -95,3 +96,49 @@ def test_frames_of_a_file_do_not_overwrite_each_other(tmp_path: Path) -> None:
         save(LoadItemd(spatial_dims=2)({"image": str(tmp_path / "a.tif"), "frame": frame}))
     for frame in range(3):
         np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / f"a_frame000{frame}_denoised.tif"), stored[frame])
+
+
+def save_with_texts(folder: Path, **entries: Any) -> None:
+    texts = {"table": "table.csv", "note": "note.txt"}
+    save = SavePredictiond(folder, {"pred": "mask"}, label_keys=["pred"], optional=["pred"], texts=texts)
+    image = MetaTensor(torch.zeros(1, 4, 6), meta={"filename_or_obj": "cells.tif"})
+    item = {"image": image, **entries}
+    assert set(save(item)) == set(item)
+
+
+def test_texts_are_written_beside_the_images(tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    save_with_texts(out, table="ä,b\n", frame=3, pred=torch.ones(1, 4, 6).int())
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["cells_frame0003_mask.tif", "cells_frame0003_table.csv"]
+    assert (out / "cells_frame0003_table.csv").read_text("utf-8") == "ä,b\n"
+    save_with_texts(out, table="x", frame=3)
+    assert (out / "cells_frame0003_table.csv").read_text("utf-8") == "x"
+
+
+def test_a_text_that_cannot_be_written_leaves_the_whole_earlier_set(tmp_path: Path) -> None:
+    save_with_texts(tmp_path, table="old", pred=torch.ones(1, 4, 6).int())
+    with pytest.raises(UnicodeEncodeError):
+        save_with_texts(tmp_path, table="\ud800", pred=torch.zeros(1, 4, 6).int())
+    assert (tmp_path / "cells_table.csv").read_text() == "old"
+    assert tifffile.imread(tmp_path / "cells_mask.tif").min() == 1
+    assert not list(tmp_path.glob(".part*"))
+
+
+def test_a_file_that_is_no_result_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "cells_note.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"cells_note\.txt is there and is not overwritten"):
+        save_with_texts(tmp_path, note="new", table="new")
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["cells_note.txt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "frame", "stem"),
+    [("x/a.tif", None, "a"), ("a.ome.tif", 12, "a_frame0012"), ("s/a.ome.zarr/", None, "a"), ("v.2.nii.gz", 0, "v.2_frame0000")],
+)
+def test_stems(path: str, frame: int | None, stem: str) -> None:
+    assert output_stem(path, frame) == stem
+
+
+def test_the_stem_is_the_name_given_not_that_of_what_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "patient.ome.zarr").symlink_to(tmp_path / "raw.ome.zarr")
+    assert output_stem(tmp_path / "patient.ome.zarr") == "patient"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,19 @@ def test_command(networks: list[Path], tmp_path: Path, capsys: pytest.CaptureFix
     assert (app / "model" / "denoiseg_3d" / "models" / "model.pt").is_file()
     assert main(["label-app", str(app)]) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = shutil.copytree, []
+
+    def full(*arguments: object, **options: object) -> None:
+        real(*arguments, **options)
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(OSError, match="o space left on"):
+        write_app(tmp_path / "app")
+    assert list(tmp_path.iterdir()) == []
+    write_app(tmp_path / "app", ["denoiseg_2d"])

@@ -181,3 +181,12 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
         write_report(tmp_path / "missing")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_own_report_is_replaced_and_a_foreign_one_is_not(run_dir: Path, tmp_path: Path) -> None:
+    first = write_report(run_dir)
+    assert write_report(run_dir) == first
+    first.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"report\.html is there and is not overwritten: it was changed since"):
+        write_report(run_dir)
+    assert first.read_text() == "mine"

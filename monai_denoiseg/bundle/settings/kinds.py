@@ -149,7 +149,7 @@ class Choice(Kind):
     'ap'
     """
 
-    options: tuple[Any, ...]
+    options: Sequence[Any]
     aliases: dict[Any, Any] = field(default_factory=dict, hash=False)
 
     @property

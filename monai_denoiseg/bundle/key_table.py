@@ -164,6 +164,8 @@ def settings_page() -> str:
         "`monai-denoiseg keys --markdown > docs/settings.md`.",
         'Give a setting as `--key value`. Lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` means\n'
         "none. Paths are used as they are typed. A wrong key or value stops the command before any image is read.",
+        "`python -m monai.bundle run` takes the same settings as `--key value`. There a value that begins with `$`, `@` or `%`,\n"
+        "a path too, is an expression, a reference or a file, as everywhere in MONAI.",
     ]
     titles = {"train": "Training", "infer": "Inference", "evaluate": "Evaluation"}
     for task, title in titles.items():

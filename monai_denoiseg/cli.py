@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
 def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:
     task = TASKS[arguments.command]
     if arguments.help is not None:
-        print(_help(arguments, task))
+        print(_help(arguments, task, arguments.help or " ".join(rest)))
         return
     overrides = parse_overrides(rest, settings_of(config_of(task, arguments.bundle)))
     if arguments.command == CHECK:
@@ -142,9 +142,9 @@ def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:
         run_bundle(task, arguments.bundle, arguments.method, **overrides)
 
 
-def _help(arguments: argparse.Namespace, task: str) -> str:
-    if arguments.help:
-        return one_key(arguments.help, task, arguments.bundle, arguments.method)
+def _help(arguments: argparse.Namespace, task: str, key: str) -> str:
+    if key.removeprefix("--").isidentifier() or key.startswith("-"):
+        return one_key(key, task, arguments.bundle, arguments.method)
     width = max(80, min(120, shutil.get_terminal_size().columns))
     method = f" --method {arguments.method}" if arguments.method else ""
     return "\n\n".join(

@@ -15,10 +15,8 @@ PAGES = 16 * 8 * 2**20 // os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") e
 ROUNDS = """
 import resource, sys
 import torch
-from monai_denoiseg.engines import Precision
 from monai_denoiseg.memory import keep_freed_memory
 
-Precision("cpu", "off").prepare(torch.nn.Conv2d(1, 1, 3))
 print(keep_freed_memory())
 for _ in range(4):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -71,6 +69,15 @@ def test_other_libraries_are_left_alone(library: object, monkeypatch: pytest.Mon
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
     assert memory.keep_freed_memory.__wrapped__() is False
+
+
+def test_a_network_on_a_cpu_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from monai_denoiseg.engines import precision
+
+    calls: list[bool] = []
+    monkeypatch.setattr(precision, "keep_freed_memory", lambda: calls.append(True))
+    precision.Precision("cpu", "off").prepare(torch.nn.Conv2d(1, 1, 3))
+    assert calls == [True]
 
 
 def test_noise2fast_keeps_it_too(monkeypatch: pytest.MonkeyPatch) -> None:

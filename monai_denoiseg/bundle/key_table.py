@@ -48,9 +48,14 @@ def show_default(setting: Setting, values: dict[str, Any]) -> str:
     '[64, 64]'
     """
     value = values.get(setting.name)
-    if setting.default is not None and (setting.name not in values or is_wiring(value) or setting.name == "run"):
-        return setting.default
+    if _in_words(setting, values):
+        return str(setting.default)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _in_words(setting: Setting, values: dict[str, Any]) -> bool:
+    computed = setting.name not in values or is_wiring(values[setting.name]) or setting.name == "run"
+    return setting.default is not None and computed
 
 
 def key_help(task: str, bundle: str, method: str | None = None, width: int = 100) -> str:
@@ -135,9 +140,12 @@ def key_table(task: str, bundles: list[str], *, heading: str = "###") -> str:
 
 
 def _row(setting: Setting, values: dict[str, dict[str, Any]]) -> str:
-    shown = {bundle: show_default(setting, given) for bundle, given in values.items()}
+    shown = {}
+    for bundle, given in values.items():
+        text = show_default(setting, given)
+        shown[bundle] = text if _in_words(setting, given) else f"`{text}`"
     first, *others = shown.items()
-    default = f"`{first[1]}`" + "".join(f", in {bundle} `{text}`" for bundle, text in others if text != first[1])
+    default = first[1] + "".join(f", in {bundle} {text}" for bundle, text in others if text != first[1])
     value = setting.rule + (f" ({setting.unit})" if setting.unit else "")
     meaning = setting.meaning + (f" null: {setting.null}." if setting.null is not None else "")
     return "| " + " | ".join(text.replace("|", "\\|") for text in (f"`{setting.name}`", default, value, meaning)) + " |"
@@ -151,11 +159,11 @@ def settings_page() -> str:
     """
     parts = [
         "# Settings",
-        "Every setting of every bundle. `monai-denoiseg train --help` shows the same in a terminal, `monai-denoiseg train --help "
-        "KEY`\none setting in full. This page is made from the declaration of the settings: `monai-denoiseg keys --markdown > "
-        "docs/settings.md`.",
-        'Give a setting as `--key value`; lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` '
-        "stands for none.\nPaths are taken as they are typed. A wrong key or value stops the command before any image is read.",
+        "Every setting of every bundle. `monai-denoiseg train --help` shows the same in a terminal, `monai-denoiseg train\n"
+        "--help KEY` one setting in full. This page is made from the declaration of the settings:\n"
+        "`monai-denoiseg keys --markdown > docs/settings.md`.",
+        'Give a setting as `--key value`. Lists are quoted (`"[64, 64]"`), a switch needs no value (`--resume`), `null` means\n'
+        "none. Paths are used as they are typed. A wrong key or value stops the command before any image is read.",
     ]
     titles = {"train": "Training", "infer": "Inference", "evaluate": "Evaluation"}
     for task, title in titles.items():

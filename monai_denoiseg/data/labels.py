@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 from scipy import ndimage
@@ -66,9 +67,14 @@ def ignored_voxels(array: np.ndarray, dtype: str, ignore_value: int | None = Non
     Returns:
         Boolean array of the same shape.
 
+    Raises:
+        ValueError: when ``ignore_value`` is no integer, which no voxel would equal.
+
     >>> ignored_voxels(np.array([0, 255]), "uint8").tolist()
     [False, True]
     """
+    if ignore_value is not None and (isinstance(ignore_value, bool) or not isinstance(ignore_value, Integral)):
+        raise ValueError(f"`ignore_value` must be an integer, or None, got {ignore_value!r}")
     stored = np.dtype(dtype)
     largest = np.iinfo(stored).max if stored.kind == "u" else None
     value = largest if ignore_value is None else ignore_value

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.checks import check_int, per_axis
 from monai_denoiseg.heads import denoises
+from monai_denoiseg.networks import Network
 from monai_denoiseg.processes import unwrap
 from monai_denoiseg.transforms import refine_denoised
 from monai_denoiseg.transforms.intensity import refine_reach
@@ -144,8 +145,8 @@ class DenoiSegInferer(Inferer):
         Args:
             network: see :meth:`__call__`.
         """
-        network = unwrap(network)
-        return self.refine and denoises(network) and bool(getattr(network, "blind", False))
+        own = unwrap(network)
+        return self.refine and denoises(own) and bool(getattr(own, "blind", False))
 
     def tiling(self, size: Sequence[int], network: Any, *, tta: bool | None = None) -> list[Tile]:
         """Return the tiles an image is predicted in, in their order; a single one without ``tile_size``.
@@ -155,12 +156,12 @@ class DenoiSegInferer(Inferer):
             network: the network; its down-sampling and receptive field shape the tiles.
             tta: whether orientations are averaged; None: as the inferer was told.
         """
-        network = unwrap(network)
+        own: Network = unwrap(network)
         tile = tuple(size) if self.tile_size is None else per_axis("tile_size", self.tile_size, len(size))
         if math.prod(-(-n // t) for n, t in zip(size, tile, strict=True)) == 1:
             whole = tuple(slice(0, n) for n in size)
             return [Tile(whole, whole, whole)]
-        halo, multiple = list(network.receptive_radius), list(network.multiple)
+        halo, multiple = list(own.receptive_radius), list(own.multiple)
         tta = self.tta if tta is None else tta
         return list(tiles(size, tile, halo, multiple, reversible=tta))
 
@@ -179,24 +180,24 @@ class DenoiSegInferer(Inferer):
         Returns:
             ``(B, K + C, [D,] H, W)`` float32, as :meth:`__call__`.
         """
-        network = unwrap(network)
+        own: Network = unwrap(network)
         if not (self.tta if tta is None else tta):
-            return self._run(window, network, intensity)
+            return self._run(window, own, intensity)
         spatial = window.dim() - 2
-        turns = range(n_orientations(spatial, square=network.square()))
-        turned = ((k, self._run(orient(window, k, spatial).contiguous(), network, intensity)) for k in turns)
-        return network.head.average(((k, orient_inverse(output, k, spatial)) for k, output in turned), spatial)  # type: ignore[no-any-return]
+        turns = range(n_orientations(spatial, square=own.square()))
+        turned = ((k, self._run(orient(window, k, spatial).contiguous(), own, intensity)) for k in turns)
+        return own.head.average(((k, orient_inverse(output, k, spatial)) for k, output in turned), spatial)
 
     def _predict(self, inputs: Tensor, network: Any, intensity: Tensor | None, tta: bool) -> Tensor:
-        network = unwrap(network)
-        intensity = network.intensity(inputs) if intensity is None else intensity
+        own: Network = unwrap(network)
+        intensity = own.intensity(inputs) if intensity is None else intensity
         size = list(inputs.shape[2:])
-        parts = self.tiling(size, network, tta=tta)
+        parts = self.tiling(size, own, tta=tta)
         if len(parts) == 1:
-            return self.predict_window(inputs, network, intensity, tta=tta)
+            return self.predict_window(inputs, own, intensity, tta=tta)
         result: Tensor | None = None
         for part in parts:
-            output = self.predict_window(inputs[(..., *part.window)], network, intensity, tta=tta)
+            output = self.predict_window(inputs[(..., *part.window)], own, intensity, tta=tta)
             if result is None:
                 result = torch.empty((inputs.shape[0], output.shape[1], *size), device=output.device)
             result[(..., *part.core)] = output[(..., *part.inner)]
@@ -217,6 +218,6 @@ class DenoiSegInferer(Inferer):
                 result[index][(..., *part.core)] = torch.from_numpy(refined).to(result)
         return result
 
-    def _run(self, inputs: Tensor, network: Any, intensity: Tensor) -> Tensor:
-        output: Tensor = network.activate(network(inputs, intensity))
+    def _run(self, inputs: Tensor, network: Network, intensity: Tensor) -> Tensor:
+        output = network.activate(network(inputs, intensity))
         return output if self.output_device is None else output.to(self.output_device)

@@ -19,7 +19,7 @@ from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
 from monai_denoiseg.engines.precision import Precision
-from monai_denoiseg.heads import head_of
+from monai_denoiseg.heads import denoises, head_of
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +94,8 @@ class FilePredictor(Evaluator):
         parts = [*getattr(self.write, "transforms", [self.write]), self.stream]
         writers = [part for part in parts if hasattr(part, "targets") and hasattr(part, "digest")]
         depends = [self.network, self.inferer, self.write, self.stream, getattr(self.dataset, "transform", None)]
-        found, denoises = getattr(self.network, "n_classes", None), getattr(self.network, "denoises", True)
-        absent = ["pred", "probabilities"] * (found == 0) + ["denoised"] * (not denoises)
+        segments = head_of(self.network).segments
+        absent = ["pred", "probabilities"] * (not segments) + ["denoised"] * (not denoises(self.network))
         return ExistingResults(policy, writers, [*depends, str(self.precision.dtype)], absent)
 
     def _writer(self, item: Mapping[str, Any]) -> Any:

@@ -165,7 +165,7 @@ class StreamingPredictor:
         journal.remove()
 
     def _remove_parts(self, path: Path) -> None:
-        for kind in {*self._kinds(), *(head.suffix for head in HEADS.values())}:
+        for kind in {*self._kinds(), *(one.suffix for one in HEADS.values())}:
             for suffix in SUFFIXES.values():
                 remove(part_path(self.output_dir / f"{output_stem(path)}_{kind}{suffix}"))
 

@@ -7,6 +7,7 @@ from monai_denoiseg.heads.head import Head, ScoreChart
 from monai_denoiseg.heads.none import NoHead
 from monai_denoiseg.heads.registry import (
     HEADS,
+    USER_HEADS,
     as_head,
     build_head,
     described_head,
@@ -20,6 +21,7 @@ from monai_denoiseg.heads.stars import StarHead
 
 __all__ = [
     "HEADS",
+    "USER_HEADS",
     "BorderHead",
     "ClassHead",
     "Head",

@@ -8,7 +8,7 @@ from torch import nn
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import CLASSES
 from monai_denoiseg.heads.head import Head, rule_arguments
-from monai_denoiseg.heads.softmax import SoftmaxActivation
+from monai_denoiseg.heads.softmax import SoftmaxActivation, check_weights
 from monai_denoiseg.losses import PartialCrossEntropyLoss
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
@@ -39,6 +39,11 @@ class BorderHead(Head):
     def from_keys(cls, classes: list[str], rays: Any) -> "BorderHead":
         """See :meth:`Head.from_keys`; there are no names and no rays."""
         return cls()
+
+    @classmethod
+    def check_keys(cls, classes: Sequence[str] | None, class_weights: Sequence[float] | None) -> None:
+        """See :meth:`Head.check_keys`."""
+        check_weights(class_weights, CLASSES)
 
     def keys(self) -> dict[str, Any]:
         """See :meth:`Head.keys`: users write ``classes`` without names."""

@@ -8,7 +8,7 @@ from monai.transforms import MapTransform
 from torch import Tensor, nn
 
 from monai_denoiseg.heads.head import Head, ScoreChart
-from monai_denoiseg.heads.softmax import SoftmaxActivation
+from monai_denoiseg.heads.softmax import SoftmaxActivation, check_weights
 from monai_denoiseg.losses import PartialCrossEntropyLoss
 from monai_denoiseg.metrics import ClassDice, dice_names
 from monai_denoiseg.transforms import ClassLabeld, ProbabilitiesToClasses, ProbabilitiesToInstances
@@ -45,6 +45,11 @@ class ClassHead(Head):
     def from_keys(cls, classes: list[str], rays: Any) -> "ClassHead":
         """See :meth:`Head.from_keys`."""
         return cls(classes)
+
+    @classmethod
+    def check_keys(cls, classes: Sequence[str] | None, class_weights: Sequence[float] | None) -> None:
+        """See :meth:`Head.check_keys`."""
+        check_weights(class_weights, classes or [])
 
     @property
     def classes(self) -> list[str]:

@@ -47,6 +47,7 @@ class Head(ABC):
         rule: what turns a prediction into labels, called ``(prediction, threshold=None, spacing=None)``.
         suffix: end of the name of the label file, and the kind of the result.
         key_metric: score that chooses the best network: ``"ap"`` (with a search of the threshold) or ``"dice"``.
+        learns: whether there is anything to learn from annotations.
         widening: a convolution of this many times the first level's features stands before the last one; 0 for none.
         redraws: whether rescaled annotations are made into targets anew; otherwise the target itself is rescaled.
         voxelwise: whether the label of a voxel depends on that voxel alone, so that tiles are labelled one by one. Otherwise
@@ -58,6 +59,7 @@ class Head(ABC):
     kind: ClassVar[str]
     suffix: ClassVar[str] = "instances"
     key_metric: ClassVar[str] = "ap"
+    learns: ClassVar[bool] = True
     widening: ClassVar[int] = 0
     redraws: ClassVar[bool] = False
     voxelwise: ClassVar[bool] = False
@@ -73,6 +75,11 @@ class Head(ABC):
     @abstractmethod
     def from_keys(cls, classes: list[str], rays: Any) -> "Head":
         """Build the head from the user's ``classes`` and the rays of :meth:`directions`."""
+
+    @classmethod
+    def check_keys(cls, classes: Sequence[str] | None, class_weights: Sequence[float] | None) -> None:
+        """Raise a ValueError when the user's ``classes`` and ``class_weights`` do not suit such a head."""
+        return
 
     @classmethod
     def directions(cls, n_rays: int | None, spatial_dims: int, spacing: Sequence[float] | None) -> Any:

@@ -42,6 +42,7 @@ class NoHead(Head):
     """
 
     kind = "none"
+    learns = False
 
     def __init__(self) -> None:
         self.channels, self.rule = 0, ProbabilitiesToInstances()

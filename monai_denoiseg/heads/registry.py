@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 from monai_denoiseg.checks import check_int, check_option
 from monai_denoiseg.constants import CLASSES
@@ -15,6 +15,26 @@ from monai_denoiseg.heads.stars import StarHead
 
 HEADS: dict[str, type[Head]] = {head.kind: head for head in (BorderHead, ClassHead, StarHead, NoHead)}
 """Every head by the kind it writes into files. A further one is added here, with ``HEADS["mine"] = MyHead``."""
+
+
+class _UserHeads(Sequence[str]):
+    """Values of the user's key ``head``, as :data:`HEADS` is now; the head of borders goes by that of classes."""
+
+    def __len__(self) -> int:
+        return len(HEADS) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        return [kind for kind in HEADS if kind != BorderHead.kind][index]
+
+
+USER_HEADS: Sequence[str] = _UserHeads()
+"""Values of the user's key ``head``; see :func:`head_class`."""
 
 
 def head_class(head: str = "classes", classes: Sequence[str] | None = None) -> type[Head]:
@@ -32,7 +52,7 @@ def head_class(head: str = "classes", classes: Sequence[str] | None = None) -> t
     >>> head_class().kind, head_class("classes", ["background", "liver"]).kind
     ('border', 'classes')
     """
-    check_option("head", head, [kind for kind in HEADS if kind != BorderHead.kind])
+    check_option("head", head, USER_HEADS)
     return HEADS[BorderHead.kind if head == ClassHead.kind and not classes else head]
 
 

@@ -2,6 +2,8 @@
 
 # No "from __future__ import annotations": TorchScript reads the annotations as types.
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -36,3 +38,26 @@ class SoftmaxActivation(nn.Module):
         """What the loss takes, from probabilities."""
         added = weights.log().reshape([1, self.channels] + [1] * (prediction.dim() - 2))
         return torch.cat([prediction[:, : self.channels].clamp_min(1e-8).log() + added, prediction[:, self.channels :]], 1)
+
+
+def check_weights(class_weights: Sequence[float] | None, names: Sequence[str]) -> None:
+    """Check that there is one weight a class.
+
+    Args:
+        class_weights: the user's weights, or None.
+        names: of the classes.
+
+    Raises:
+        ValueError: when there is not, or all are 0.
+
+    >>> check_weights([1.0, 5.0], ["background", "liver"])
+    """
+    if class_weights is None:
+        return
+    if len(class_weights) != len(names):
+        raise ValueError(
+            f"`class_weights` has {len(class_weights)} entries, but the classes are {', '.join(names)}: give one weight a class, "
+            "or null"
+        )
+    if not any(class_weights):
+        raise ValueError(f"`class_weights` must not all be 0, got {class_weights}")

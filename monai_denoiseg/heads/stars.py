@@ -86,6 +86,12 @@ class StarHead(Head):
         return cls(rays)
 
     @classmethod
+    def check_keys(cls, classes: Sequence[str] | None, class_weights: Sequence[float] | None) -> None:
+        """See :meth:`Head.check_keys`; there are no classes."""
+        if classes:
+            raise ValueError(f"`head` 'stardist' finds objects, not the `classes` {', '.join(classes)}: leave one of them out")
+
+    @classmethod
     def directions(cls, n_rays: int | None, spatial_dims: int, spacing: Sequence[float] | None) -> Any:
         """See :meth:`Head.directions`: 32 rays in 2D, 66 in 3D unless told otherwise."""
         return star_rays(n_rays or DEFAULT_RAYS[spatial_dims], spatial_dims, spacing)

@@ -16,7 +16,7 @@ from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import Precision, first_cause
 from monai_denoiseg.files import move_file
-from monai_denoiseg.heads import described_head
+from monai_denoiseg.heads import Head, described_head
 from monai_denoiseg.networks import load_network
 
 
@@ -83,8 +83,7 @@ def label_names(bundle: str | Path) -> dict[str, int]:
     >>> label_names(bundle_folder("denoiseg_2d"))
     {'object': 1}
     """
-    names = class_names(bundle)
-    return described_head(None, names).label_names()
+    return bundle_head(bundle).label_names()
 
 
 def class_names(bundle: str | Path) -> list[str]:
@@ -97,17 +96,30 @@ def class_names(bundle: str | Path) -> list[str]:
     >>> class_names(bundle_folder("denoiseg_2d"))
     []
     """
+    return bundle_head(bundle).classes
+
+
+def bundle_head(bundle: str | Path) -> Head:
+    """What a bundle's trained network predicts, or before it is trained what its ``train.json`` says.
+
+    Args:
+        bundle: folder of the bundle.
+
+    >>> from monai_denoiseg.bundle.run import bundle_folder
+    >>> bundle_head(bundle_folder("denoiseg_2d")).suffix
+    'instances'
+    """
     path = model_file(bundle)
     if path.is_file():
-        return list(_stored_names(path, path.stat().st_mtime_ns))
-    classes = defaults(bundle, "train").get("classes") or []
-    return [f"class {i}" for i in range(classes)] if isinstance(classes, int) else [str(name) for name in classes]
+        return _stored_head(path, path.stat().st_mtime_ns)
+    settings = defaults(bundle, "train")
+    return described_head(settings.get("head"), settings.get("classes") or [])
 
 
 @cache
-def _stored_names(path: Path, changed: int) -> tuple[str, ...]:
-    """Names in a network's file, which is read again when it was changed."""
-    return tuple(load_network(path).classes)
+def _stored_head(path: Path, changed: int) -> Head:
+    """The head of a network's file, which is read again when it was changed."""
+    return load_network(path).head
 
 
 def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> ConfigWorkflow:

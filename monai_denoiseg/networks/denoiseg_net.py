@@ -14,12 +14,13 @@ from monai_denoiseg.intensity import check_statistics, robust_moments
 from monai_denoiseg.networks.description import (
     KEY,
     blank_description,
+    describe_architecture,
     describe_network,
     encode_description,
     matching_head,
     present_state,
 )
-from monai_denoiseg.networks.padding import reflect_to_multiple
+from monai_denoiseg.networks.padding import check_image, reflect_to_multiple
 from monai_denoiseg.networks.unet import CAREUNet
 
 NORMALISATIONS = ("dataset", "image")
@@ -32,11 +33,9 @@ class DenoiSegNet(nn.Module):
     channel index equals label value), then one denoised channel per input channel in the unit of the input. Any size works: the
     input is padded by reflection and the output cropped back.
 
-    Normalisation is one of two modes, and the mode travels in the state dict:
-
-    * ``"dataset"``: mean and standard deviation of the training images (:meth:`set_statistics`).
-    * ``"image"``: mean and deviation of each *whole* image, few outliers aside. Tiles and crops must be given the numbers of the
-      image they come from (``intensity=net.intensity(image)``); without it they are taken from the input itself.
+    Normalisation is by mean and standard deviation of the training images (``"dataset"``, :meth:`set_statistics`), or by those of
+    each *whole* image, few outliers aside (``"image"``); tiles and crops must then be given the numbers of the image they come
+    from (``intensity=net.intensity(image)``).
 
     In evaluation mode the class logits are corrected for the class weights of the training loss (:meth:`set_class_weights`), so
     that their softmax estimates true probabilities: a border weighted five times would else swell into the objects.
@@ -70,8 +69,6 @@ class DenoiSegNet(nn.Module):
     >>> net = DenoiSegNet(2, in_channels=1, depth=2, features=8)
     >>> net(torch.zeros(1, 1, 33, 50)).shape
     torch.Size([1, 4, 33, 50])
-    >>> DenoiSegNet(3, depth=1, features=4, classes=["background", "liver"]).n_classes
-    2
     """
 
     __jit_unused_properties__ = ("rays", "architecture", "training_info")
@@ -131,7 +128,8 @@ class DenoiSegNet(nn.Module):
         self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
         self.n_classes, self.classes = self.head.channels, self.head.classes
         self.multiple, self.receptive_radius = self.unet.multiple(), self.unet.receptive_radius()
-        self._plan = {"depth": depth, "features": features, "norm": norm, "variant": variant}
+        sizes = {"spatial_dims": spatial_dims, "in_channels": in_channels, "depth": depth, "features": features}
+        self.plan = {**sizes, "norm": norm, "variant": variant, "denoises": denoises}
         self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
@@ -152,16 +150,7 @@ class DenoiSegNet(nn.Module):
     @property
     def architecture(self) -> dict[str, Any]:
         """Arguments that build the network, by name; without the head."""
-        return {
-            "spatial_dims": self.spatial_dims,
-            "in_channels": self.in_channels,
-            **self._plan,
-            "kernel_size": [list(level) for level in self.unet.kernels],
-            "strides": [list(level) for level in self.unet.strides],
-            "normalisation": NORMALISATIONS[int(self.image_mode)],
-            "denoises": self.denoises,
-            "quarter_turns": bool(self.quarter_turns),
-        }
+        return describe_architecture(self, NORMALISATIONS)
 
     @property
     def training_info(self) -> dict[str, Any]:
@@ -177,29 +166,18 @@ class DenoiSegNet(nn.Module):
 
     @torch.jit.unused
     def set_rule(self, rule: Any) -> None:
-        """Store the rule the thresholds are searched with; one that no file could hold is left out.
-
-        Args:
-            rule: see :meth:`~monai_denoiseg.heads.Head.make_rule`.
-        """
+        """Store the rule (:meth:`Head.make_rule`) the thresholds are searched with; one that no file could hold is left out."""
         self.head = self.head.with_rule(rule)
         self._write_description()
 
     @torch.jit.unused
     def labels(self, prediction: Any, threshold: float | None = None, spacing: Any = None) -> Any:
-        """Labels of one image, by the file's rule and threshold: what inference writes.
+        """Labels ``(1, [D,] H, W)`` of one image, by the file's rule and threshold: what inference writes.
 
         Args:
             prediction: ``(n_classes + C, [D,] H, W)``: what the inferer gives, without batch axis.
             threshold: None takes the network's.
             spacing: voxel size along each axis, where known.
-
-        Returns:
-            int32 ``(1, [D,] H, W)``.
-
-        >>> net = DenoiSegNet(2, depth=1, features=4).eval()
-        >>> net.labels(net.activate(net(torch.zeros(1, 1, 8, 8)))[0]).shape
-        torch.Size([1, 8, 8])
         """
         return rule_of(self, threshold=threshold)(prediction[: self.n_classes], spacing=spacing)
 
@@ -209,16 +187,7 @@ class DenoiSegNet(nn.Module):
             self.description.copy_(encode_description(describe_network(self, self._file)))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
-        """Store the training data's mean and standard deviation, ``(in_channels,)`` each, in raw intensities.
-
-        Raises:
-            ValueError: when the number of channels differs, a mean is not finite or a deviation is not positive and finite.
-
-        >>> DenoiSegNet(2, 1, depth=1, features=4).set_statistics(torch.tensor([100.0]), torch.tensor([0.0]))
-        Traceback (most recent call last):
-            ...
-        ValueError: `std` must be positive and finite, got [0.0]
-        """
+        """Store the training data's mean and standard deviation, ``(in_channels,)``, see :func:`check_statistics`."""
         mean, std = check_statistics(mean, std, self.in_channels)
         self.mean.copy_(mean)
         self.std.copy_(std)
@@ -226,8 +195,7 @@ class DenoiSegNet(nn.Module):
     def set_class_weights(self, weights: Tensor | Sequence[float]) -> None:
         """Tell the network the class weights of its training loss, which evaluation mode then undoes.
 
-        The weighted cross entropy is least for ``p_k = w_k q_k / sum(w q)`` where ``q`` are the true class probabilities;
-        dividing by ``w`` gives ``q`` back. (A class of weight 0 is never learnt and left alone.)
+        A class of weight 0 is never learnt and left alone.
 
         Args:
             weights: one number a class, not negative.
@@ -236,17 +204,14 @@ class DenoiSegNet(nn.Module):
             ValueError: when there is not one weight a class.
 
         >>> net = DenoiSegNet(2, depth=1, features=4)
-        >>> net.set_class_weights([1, 1, 5])
-        >>> image = torch.zeros(1, 1, 8, 8)
-        >>> shift = net.train()(image)[0, :3, 0, 0] - net.eval()(image)[0, :3, 0, 0]
-        >>> bool(shift[2] != 0)
-        True
+        >>> net.set_class_weights([1, 0, 5])
+        >>> net.class_weights
+        tensor([1., 1., 5.])
         """
         values = torch.as_tensor(weights, dtype=torch.float32)
         if values.shape != self.class_weights.shape:
-            raise ValueError(
-                f"`class_weights` needs {len(self.class_weights)} values (one a class), got shape {tuple(values.shape)}"
-            )
+            n = len(self.class_weights)
+            raise ValueError(f"`class_weights` needs {n} values (one a class), got shape {tuple(values.shape)}")
         self.class_weights.copy_(torch.where(values > 0, values, torch.ones_like(values)))
 
     @torch.jit.export
@@ -275,14 +240,7 @@ class DenoiSegNet(nn.Module):
         Raises:
             ValueError: when the number of axes or channels does not fit.
         """
-        if image.dim() != self.spatial_dims + 2 or image.shape[1] != self.in_channels:
-            way_out = ""
-            if image.dim() == self.spatial_dims + 2:
-                way_out = f": give images of {self.in_channels} channel(s), or train with --in_channels {image.shape[1]}"
-            raise ValueError(
-                f"the network takes (batch, {self.in_channels} channel(s), {self.spatial_dims} spatial axes), "
-                f"got shape {list(image.shape)}" + way_out
-            )
+        check_image(image, self.in_channels, self.spatial_dims)
         if intensity is None or not bool(self.image_mode):
             intensity = self.intensity(image)
         size = list(image.shape[2:])

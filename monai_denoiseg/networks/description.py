@@ -125,6 +125,22 @@ def present_state(state: Mapping[str, Any], prefix: str = "") -> tuple[dict[str,
     return describe_state(state, prefix), kept
 
 
+def describe_architecture(network: Any, modes: tuple[str, ...]) -> dict[str, Any]:
+    """Arguments that build a network, by name; without the head.
+
+    Args:
+        network: a :class:`~monai_denoiseg.networks.DenoiSegNet`.
+        modes: names of the two ways to normalise.
+    """
+    levels = {"kernel_size": network.unet.kernels, "strides": network.unet.strides}
+    return {
+        **network.plan,
+        **{name: [list(level) for level in values] for name, values in levels.items()},
+        "normalisation": modes[int(network.image_mode)],
+        "quarter_turns": bool(network.quarter_turns),
+    }
+
+
 def describe_network(network: Any, file: Mapping[str, Any]) -> dict[str, Any]:
     """All fields of a network's description.
 

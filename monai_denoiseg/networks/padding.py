@@ -32,3 +32,26 @@ def reflect_to_multiple(x: Tensor, multiple: list[int]) -> Tensor:
             index = torch.where(index < size, index, period - index)
             x = x.index_select(dim, index)
     return x
+
+
+def check_image(image: Tensor, in_channels: int, spatial_dims: int) -> None:
+    """Raise if a batch of images has other axes or channels than a network takes.
+
+    Args:
+        image: should be ``(B, C, [D,] H, W)``.
+        in_channels: C.
+        spatial_dims: 2 or 3.
+
+    Raises:
+        ValueError: naming both shapes.
+
+    >>> check_image(torch.zeros(1, 2, 8, 8), 2, 2)
+    """
+    if image.dim() != spatial_dims + 2 or image.shape[1] != in_channels:
+        way_out = ""
+        if image.dim() == spatial_dims + 2:
+            way_out = f": give images of {in_channels} channel(s), or train with --in_channels {image.shape[1]}"
+        raise ValueError(
+            f"the network takes (batch, {in_channels} channel(s), {spatial_dims} spatial axes), "
+            f"got shape {list(image.shape)}" + way_out
+        )

@@ -173,7 +173,7 @@ def test_patch_size_of_the_wrong_length_is_said() -> None:
 def test_which_settings_scale_labelled_crops(bundle: str, settings: dict[str, Any], scaled: bool, borders: bool) -> None:
     config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
     parser = ConfigParser(config | settings)
-    assert parser.get_parsed_content("train#handlers#0#zoom") == (2.0 if scaled else 1.0)
+    assert parser.get_parsed_content("train#handlers#0#active") == scaled
     target = parser.get_parsed_content("relabel")
     assert (target is not None) == borders
     steps = config["train"]["preprocessing"]["transforms"]

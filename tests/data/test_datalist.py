@@ -338,3 +338,13 @@ def test_a_folder_that_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "iterdir", forbidden)
     with pytest.raises(PermissionError, match="labels"):
         folder_datalist(tmp_path)
+
+
+def test_images_from_several_places(tmp_path: Path) -> None:
+    for name in ("a/1.tif", "b/2.tif", "b/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = inference_datalist([tmp_path / "a" / "1.tif", str(tmp_path / "b")], "*.tif")
+    assert [item["image"] for item in found] == [str(tmp_path / "a" / "1.tif"), str(tmp_path / "b" / "2.tif")]
+    with pytest.raises(ValueError, match="have the same stem '1'"):
+        inference_datalist([tmp_path / "a", tmp_path / "b"])

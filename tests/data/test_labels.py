@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,10 @@ def test_one_object_drawn_in_some_slices_is_no_mask() -> None:
     dense = np.array([[[1, 0, 1]]], np.int16)
     with pytest.raises(ValueError, match="in 2 separate pieces"):
         instance_labels(dense, "int16")
+
+
+@pytest.mark.parametrize("value", ["abc", 1.5, float("nan"), True])
+def test_an_ignore_value_that_no_voxel_can_have(value: Any) -> None:
+    """65535 would otherwise become an object."""
+    with pytest.raises(ValueError, match="`ignore_value` must be an integer, or None"):
+        label_to_int(np.array([[0, 1, 65535]], np.uint16), "uint16", value)

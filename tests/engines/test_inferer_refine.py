@@ -14,9 +14,10 @@ from monai_denoiseg.networks import ClassicNet, DenoiSegNet, SequentialNet
 from monai_denoiseg.transforms import refine_denoised
 
 
-@pytest.mark.parametrize(("dims", "size", "block"), [(2, (150, 61), 40), (3, (50, 21, 18), 8)])
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("tta", [False, True])
+@pytest.mark.parametrize(
+    ("dims", "size", "block", "channels", "tta"),
+    [(2, (150, 61), 40, 1, False), (2, (150, 61), 40, 3, True), (3, (50, 21, 18), 8, 1, False)],
+)
 def test_refined(dims: int, size: Sequence[int], block: int, channels: int, tta: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     net = network(dims, in_channels=channels)
     image = 400 + 200 * torch.randn(2, channels, *size)

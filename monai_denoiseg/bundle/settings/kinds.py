@@ -149,7 +149,7 @@ class Choice(Kind):
     'ap'
     """
 
-    options: tuple[Any, ...]
+    options: Sequence[Any]
     aliases: dict[Any, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -253,8 +253,7 @@ class Listing(Kind):
     @property
     def rule(self) -> str:
         """What a value must be."""
-        number = f" of at least {self.least}" if self.least > 1 else " of" if self.least else ", empty or of"
-        return f"a list{number} entries, each {self.each.rule}"
+        return f"a list{f' of at least {self.least} entries' if self.least > 1 else ''}, each entry {self.each.rule}"
 
     @property
     def example(self) -> str | None:

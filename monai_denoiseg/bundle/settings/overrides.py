@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from monai_denoiseg.bundle.settings.declaration import SETTINGS
@@ -68,6 +69,7 @@ def for_monai(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         ValueError: for an option of MONAI's own command.
+        ModuleNotFoundError: for tracking by a package that is not installed.
 
     >>> print(for_monai({"dataset_dir": "$HOME", "alpha": "$1 / 3"}))
     {'dataset_dir': "$'\\x24HOME'", 'alpha': '$1 / 3'}
@@ -77,6 +79,8 @@ def for_monai(overrides: Mapping[str, Any]) -> dict[str, Any]:
             f"`{key}` is an option of `python -m monai.bundle run`; here choose the configuration by bundle and method, "
             "and give its keys one by one"
         )
+    if overrides.get("tracking") == "mlflow" and find_spec("mlflow") is None:
+        raise ModuleNotFoundError("`tracking` 'mlflow' needs MLflow, which is not installed: pip install mlflow")
     return {key: _protected(key, value) for key, value in overrides.items()}
 
 

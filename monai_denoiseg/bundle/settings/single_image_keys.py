@@ -35,6 +35,12 @@ SINGLE_IMAGE: tuple[Setting, ...] = (
         "Folder for the results.",
         default="denoiseg_results; with bundle_root BUNDLE/output/predictions",
     ),
+    _key(
+        _DATA,
+        "existing",
+        Choice(("replace", "skip", "error")),
+        "What to do with images that have results of the same settings: replace them, skip them, or stop.",
+    ),
     _key(_DATA, "spatial_dims", Choice((2, 3)), "Axes of an image: 2 for planes, 3 for volumes.", null="what the file suggests"),
     _key(
         _METHOD,

@@ -146,7 +146,7 @@ def _boxes(value: Any, dims: int | None) -> Any:
         whole = isinstance(box, (list, tuple)) and all(isinstance(n, numbers.Integral) and not isinstance(n, bool) for n in box)
         return whole and len(box) in ends
 
-    regions = isinstance(value, (list, tuple)) and len(value) > 1 and all(isinstance(one, (list, tuple)) for one in value)
+    regions = isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, (list, tuple)) for one in value)
     if not regions or not all(one and all(is_box(box) for box in one) for one in value):
         raise RefusedError
     return value

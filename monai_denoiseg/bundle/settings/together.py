@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from monai_denoiseg.bundle.settings.setting import EVALUATE, INFER, SINGLE, TRAIN
+from monai_denoiseg.heads import head_class
 
 Values = Mapping[str, Any]
 
@@ -31,28 +32,18 @@ def check_together(values: Values, running: str) -> None:
 
 def _something_is_learnt(values: Values) -> None:
     alpha, head, denoises = values.get("alpha"), values.get("head"), values.get("denoises")
+    segments = head is None or head_class(head).learns
     if alpha == 1 and denoises is False:
         raise ValueError("`alpha` is 1 (denoising alone), but `denoises` is false: nothing would be learnt; lower `alpha`")
-    if alpha == 0 and head == "none":
-        raise ValueError("`alpha` is 0 (segmentation alone), but `head` is 'none': nothing would be learnt; raise `alpha`")
-    if head == "none" and denoises is False:
-        raise ValueError("`head` is 'none' and `denoises` is false: the network would predict nothing; change one of them")
+    if alpha == 0 and not segments:
+        raise ValueError(f"`alpha` is 0 (segmentation alone), but `head` is {head!r}: nothing would be learnt; raise `alpha`")
+    if not segments and denoises is False:
+        raise ValueError(f"`head` is {head!r} and `denoises` is false: the network would predict nothing; change one of them")
 
 
 def _classes_fit(values: Values) -> None:
-    classes, head, weights = values.get("classes"), values.get("head"), values.get("class_weights")
-    if classes and head == "stardist":
-        raise ValueError(f"`head` 'stardist' finds objects, not the `classes` {', '.join(classes)}: leave one of them out")
-    if weights is None or head != "classes":
-        return
-    names = classes or ("background", "foreground", "border")
-    if len(weights) != len(names):
-        raise ValueError(
-            f"`class_weights` has {len(weights)} entries, but the classes are {', '.join(names)}: give one weight a class, "
-            "or null"
-        )
-    if not any(weights):
-        raise ValueError(f"`class_weights` must not all be 0, got {weights}")
+    if values.get("head") is not None:
+        head_class(values["head"], values.get("classes")).check_keys(values.get("classes"), values.get("class_weights"))
 
 
 def _rays_fit(values: Values) -> None:
@@ -108,6 +99,10 @@ def _start_fits(values: Values) -> None:
         raise ValueError("`start` is 'boxes', but `boxes` is null: give --boxes, a list of boxes for each region")
     if boxes is not None and start not in (None, "boxes"):
         raise ValueError(f"`boxes` is given, but `start` is {start!r}: pass --start boxes, or leave out `boxes`")
+    if boxes is not None and "experts" in values and len(boxes) != len(values["experts"]):
+        raise ValueError(
+            f"`boxes` has {len(boxes)} regions, but there are {len(values['experts'])} `experts`: give boxes for each"
+        )
 
 
 def _expert_has_its_network(values: Values) -> None:

@@ -8,6 +8,7 @@ from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, PerAxis,
 from monai_denoiseg.bundle.settings.place import NAME, READ, WRITE, Place
 from monai_denoiseg.bundle.settings.setting import TRAIN, Setting
 from monai_denoiseg.bundle.settings.special import CLASS_NAMES, STRUCT_MASK, levels
+from monai_denoiseg.heads import USER_HEADS
 
 LARGEST_SEED = 2**32 - 1
 
@@ -112,7 +113,7 @@ TRAINING: tuple[Setting, ...] = (
     _key(
         _LOSS,
         "head",
-        Choice(("classes", "stardist", "none")),
+        Choice(USER_HEADS),
         "What segments: classes of pixels, star-convex objects, or nothing.",
     ),
     _key(_LOSS, "n_rays", Whole(3), "Rays of the StarDist head.", null="32, in 3D 66"),

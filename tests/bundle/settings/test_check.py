@@ -69,7 +69,11 @@ BY_HAND: list[tuple[str, dict[str, Any], list[str]]] = [
     ("train", {"max_minutes": 0}, ["`max_minutes` must be in (0, inf)", "got 0"]),
     ("train", {"class_weights": [1, 1]}, ["`class_weights` has 2 entries", "background, foreground, border"]),
     ("train", {"class_weights": [1, 1, 5], "classes": ["background", "liver"]}, ["`class_weights` has 3 entries", "liver"]),
-    ("train", {"class_weights": [1, -1, 5]}, ["`class_weights` must be a list", "[1, -1, 5]"]),
+    (
+        "train",
+        {"class_weights": [1, -1, 5]},
+        ["`class_weights` must be a list of at least 2 entries, each entry a number in [0, inf)", "[1, -1, 5]"],
+    ),
     ("train", {"class_weights": [0, 0, 0]}, ["`class_weights` must not all be 0"]),
     ("train", {"class_weights": "heavy"}, ["`class_weights`", "'heavy'", '--class_weights "[1, 1, 5]"']),
     ("train", {"classes": 3}, ["`classes` must be a list of names, the background first", "got 3", "--classes"]),
@@ -123,6 +127,7 @@ BY_HAND: list[tuple[str, dict[str, Any], list[str]]] = [
     ("train", {"spacing": [1, 2, 3]}, ["`spacing`", "2 numbers", "[1, 2, 3]"]),
     ("self2seg", {"experts": 5}, ["`experts` must be a list", "got 5"]),
     ("self2seg", {"start": "boxes"}, ["`start` is 'boxes', but `boxes` is null"]),
+    ("self2seg", {"start": "boxes", "boxes": [[[0, 9, 0, 9]]]}, ["`boxes` has 1 regions, but there are 2 `experts`"]),
     ("self2seg", {"residual_box": 2}, ["`residual_box` must be an odd integer >= 1, got 2"]),
 ]
 

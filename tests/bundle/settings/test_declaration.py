@@ -17,8 +17,8 @@ from monai_denoiseg.bundle.settings.declaration import GROUPS
 from monai_denoiseg.bundle.settings.literals import is_wiring
 
 RUNNING = [(bundle, task) for bundle in BUNDLES for task in tasks(bundle)]
-WITHOUT_CONFIGURATION = {("infer", "existing"), ("infer", "run"), ("evaluate", "run")}
-"""Settings the front doors take for another name, or that no configuration has yet."""
+WITHOUT_CONFIGURATION = {("infer", "run"), ("evaluate", "run")}
+"""In a configuration this key names what runs; the front door takes it for `run_dir`."""
 WIRING = {"imports", "initialize", "run", "finalize", "handlers"}
 
 

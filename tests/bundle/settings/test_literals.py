@@ -73,8 +73,16 @@ def test_other_settings_keep_what_monai_means() -> None:
 
 
 def test_options_of_monais_command_are_refused() -> None:
-    with pytest.raises(ValueError, match="`config_file` is an option of `python -m monai.bundle run`"):
+    with pytest.raises(ValueError, match=r"`config_file` is an option of `python -m monai\.bundle run`"):
         for_monai({"config_file": "train.json"})
+
+
+def test_tracking_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_denoiseg.bundle.settings.overrides.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="`tracking` 'mlflow' needs MLflow, which is not installed: pip install mlflow"):
+        for_monai({"tracking": "mlflow"})
+    monkeypatch.setattr("monai_denoiseg.bundle.settings.overrides.find_spec", lambda name: object())
+    assert for_monai({"tracking": "mlflow"}) == {"tracking": "mlflow"}
 
 
 @pytest.mark.parametrize("value", ["$1 + 1", "$torch.device('cpu')", "$'a' + 'b'", "$'a' + @b", "$'a", 5, None, {"a": 1}])

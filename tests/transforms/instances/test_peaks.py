@@ -52,3 +52,9 @@ def test_helpers() -> None:
     assert first_voxels(labels, 3).tolist() == [6, 3, 6, 1]
     assert first_voxels(np.zeros((0, 3), int), 2).tolist() == [0, 0, 0]
     np.testing.assert_array_equal(marked((2, 3), np.array([4, 0])), [[2, 0, 0], [0, 1, 0]])
+
+
+def test_a_saddle_of_just_the_ratio_parts_nothing() -> None:
+    row = np.array([0.0, 4.0, 2.0, 4.0, 0.0])
+    assert parted_peaks(row, row > 0, 0.5).tolist() == [1]
+    assert parted_peaks(row, row > 0, 0.5001).tolist() == [1, 3]

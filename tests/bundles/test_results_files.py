@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_a_full_disk_leaves_the_earlier_results(images: Path, tmp_path: Path, mo
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)); sys.exit(main(sys.argv[1:]))"
     done = run_program(["-c", limited, *words], tmp_path)
     assert done.code == 1 and "2 of 2 files failed" in done.err
-    assert "a_denoised.tif: the file is larger than allowed; make room" in done.err
+    assert re.search(r"cannot write \S*/a_\w+\.\w+: the file is larger than allowed; make room", done.err)
     assert content(out) == before and len(before) >= 4
     assert infer(images, out, network) == 0
 

@@ -91,12 +91,14 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_runs(run_dir: Path) -> Non
     assert min(min(size) for size in sizes) > 100
 
 
+@pytest.mark.parametrize("run_dir", [(24, 30)], ids=["2D"], indirect=True)
 def test_names_and_settings_are_escaped(run_dir: Path) -> None:
     page = Page(write_report(run_dir))
     assert "plate 3 <b>&amp; 'well' äöü %20.tif" in page.text  # as text, not as tags
     assert "<script>alert(1)</script>" in page.text
 
 
+@pytest.mark.parametrize("run_dir", [(24, 30)], ids=["2D"], indirect=True)
 @pytest.mark.parametrize(
     ("part", "gone"),
     [
@@ -120,6 +122,7 @@ def test_a_missing_part_is_left_out(run_dir: Path, part: str, gone: str) -> None
     assert "Left out" not in Page(target).text
 
 
+@pytest.mark.parametrize("run_dir", [(24, 30)], ids=["2D"], indirect=True)
 def test_without_annotations_images_are_ranked_by_psnr(run_dir: Path) -> None:
     (run_dir / "evaluation" / "per_image.csv").write_text("image,psnr,psnr_input\nsecond.nii.gz,30.5,20.1\n")
     page = Page(write_report(run_dir))
@@ -128,6 +131,7 @@ def test_without_annotations_images_are_ranked_by_psnr(run_dir: Path) -> None:
     assert "PSNR 30.5 dB" in page.text
 
 
+@pytest.mark.parametrize("run_dir", [(24, 30)], ids=["2D"], indirect=True)
 def test_ready_made_strips_stand_in_for_missing_arrays(run_dir: Path) -> None:
     shutil.rmtree(run_dir / "evaluation" / "arrays")
     page = Page(write_report(run_dir))
@@ -135,6 +139,7 @@ def test_ready_made_strips_stand_in_for_missing_arrays(run_dir: Path) -> None:
     assert "What it looks like" in page.text
 
 
+@pytest.mark.parametrize("run_dir", [(24, 30)], ids=["2D"], indirect=True)
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -152,11 +157,13 @@ def test_a_broken_file_is_named(run_dir: Path, name: str, content: bytes) -> Non
     assert name in page.text
 
 
+@pytest.mark.parametrize("run_dir", [(24, 30)], ids=["2D"], indirect=True)
 def test_arrays_that_do_not_fit_are_named(run_dir: Path) -> None:
     np.savez(run_dir / "evaluation" / "arrays" / "best_a.npz", input=np.zeros((1, 8, 8)), instances=np.zeros((8, 9), int))
     assert "`instances` of shape (8, 9) does not fit `input` of shape (1, 8, 8)" in Page(write_report(run_dir)).text
 
 
+@pytest.mark.parametrize("run_dir", [(24, 30)], ids=["2D"], indirect=True)
 def test_metrics_without_numbers(run_dir: Path) -> None:
     (run_dir / "evaluation" / "metrics.json").write_text('{"ap": NaN, "seg": null, "psnr": null, "n_images": 0}')
     (run_dir / "evaluation" / "per_image.csv").write_text("image,ap\na,\n")

@@ -67,9 +67,8 @@ def key_help(task: str, bundle: str, method: str | None = None, width: int = 100
         method: overlay over it, or None.
         width: of a line, in characters.
 
-    >>> print(key_help("train", "denoiseg_2d")[:58])
-    Data
-      --dataset_dir               Folder with the subfolde
+    >>> key_help("train", "denoiseg_2d").splitlines()[0]
+    'Data'
     """
     values = defaults(task, bundle, method)
     lines = []

@@ -118,7 +118,8 @@ def _images(frames: int) -> str:
 def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pattern: str | None = None) -> list[Item]:
     """List the images to infer: a single file, those of a folder (of its subfolder ``images`` where there is one), or of several.
 
-    A file of several images along time stays one item. Of a folder, results that this package wrote are passed over and named
+    A file of several images along time stays one item. A link that leads nowhere is listed, so that it is reported as a failed
+    image; a warning names folders called like images. Of a folder, results that this package wrote are passed over and named
     once; a pattern that only results match means them.
 
     Args:
@@ -146,7 +147,7 @@ def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pa
         return [_single_item(source)]
     folder = _existing_folder(source)
     folder = folder / "images" if (folder / "images").is_dir() else folder
-    files = _images_by_stem(folder, pattern)
+    files = _images_by_stem(folder, pattern, links=True)
     return [{"image": str(files[stem])} for stem in sorted(files)]
 
 
@@ -237,9 +238,9 @@ def _is_zarr(path: Path) -> bool:
     return path.is_dir() and path.name.lower().endswith(ZARR_SUFFIXES)
 
 
-def _images_by_stem(folder: Path, pattern: str | None = None) -> dict[str, Path]:
+def _images_by_stem(folder: Path, pattern: str | None = None, links: bool = False) -> dict[str, Path]:
     """The images of a folder by stem, without the results of this package that lie among them."""
-    files = _supported_files(folder, pattern)
+    files = _supported_files(folder, pattern, links)
     written = result_names(folder)
     results = [path for path in files if path.name in written]
     images = [path for path in files if path.name not in written]
@@ -274,14 +275,14 @@ def _add(files: dict[str, Path], path: Path) -> None:
     files[stem] = path
 
 
-def _supported_files(folder: Path, pattern: str | None = None) -> list[Path]:
-    """The files of supported formats, sorted. What is called like one but cannot be one is named in a warning."""
+def _supported_files(folder: Path, pattern: str | None = None, links: bool = False) -> list[Path]:
+    """The files of supported formats, sorted; with ``links`` also links that lead nowhere. A warning names what else there is."""
     next(folder.iterdir(), None)  # a folder that may not be read is an error; a pattern would find nothing there
     files, unusable = [], []
     for path in sorted(folder.glob(pattern or "*")):
         if path.name.startswith(".") or not split_name(path)[1]:
             continue
-        if path.is_file() or _is_zarr(path):
+        if path.is_file() or _is_zarr(path) or (links and path.is_symlink() and not path.exists()):
             files.append(path)
         elif path.is_symlink():
             unusable.append(f"{path.name} (a link that leads nowhere)")

@@ -75,7 +75,7 @@ class ExistingResults:
                 continue
             writer = writer_of(item) if writer_of is not None else self.writers[0]
             targets, name, source = self._targets(writer, item), _record(item), describe_source(item["image"])
-            state = state_of(writer.output_dir, name, self.digest(item), source)
+            state = state_of(writer.output_dir, name, self.digest(item), source, targets)
             if self.policy == "skip" and state in ("complete", "edited"):
                 skipped.add(index)
                 edited += [str(item["image"])] * (state == "edited")

@@ -1,4 +1,4 @@
-"""What this package wrote into a folder: a hidden record beside the results of each image."""
+"""What this package wrote into a folder: a hidden record for the results of each image, or a note that each file carries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.files.fingerprint import describe_source, is_same_content, is_same_image, is_unchanged
+from monai_denoiseg.files.notes import read_note
 
 FOLDER = ".monai_denoiseg"
 """Hidden folder of the records, in the folder of the results."""
@@ -58,17 +59,27 @@ def record_path(folder: str | os.PathLike, name: str) -> Path:
     return Path(folder) / FOLDER / f"{name}.json"
 
 
-def read_record(folder: str | os.PathLike, name: str) -> Record:
-    """Read the record of a set of results; an empty one where there is none (or none that can be read).
+def read_record(folder: str | os.PathLike, name: str, targets: Iterable[Path] = ()) -> Record:
+    """Read what is known of a set of results; an empty record where nothing is (or nothing that can be read).
 
     Args:
         folder: folder of the results.
         name: of the set.
+        targets: files that may carry a note of their own.
 
     >>> read_record("no folder", "image-a").names
     set()
     """
-    return _read(record_path(folder, name))
+    record = _read(record_path(folder, name))
+    notes = {target.relative_to(folder).as_posix(): read_note(target) for target in targets}
+    own = {path: note for path, note in notes.items() if note is not None and note["set"] == name}
+    for note in own.values():
+        record.files = {key: {} for key in note["names"]} | record.files
+        record.source, record.settings = note["source"], note["settings"]
+    if len({note["settings"] for note in own.values()}) > 1:
+        record.settings = ""  # of several runs
+    record.files |= {path: note["print"] for path, note in own.items()}
+    return record
 
 
 def _read(path: Path) -> Record:
@@ -90,7 +101,9 @@ def result_names(folder: str | os.PathLike) -> set[str]:
     >>> result_names("no folder")
     set()
     """
-    return {name for path in (Path(folder) / FOLDER).glob("*.json") for name in _read(path).names}
+    folder = Path(folder)
+    found = {name for path in (folder / FOLDER).glob("*.json") for name in _read(path).names}
+    return found | {path.name for path in (folder.iterdir() if folder.is_dir() else ()) if read_note(path) is not None}
 
 
 def foreign_files(folder: str | os.PathLike, name: str, targets: Iterable[Path], source: Mapping[str, Any]) -> list[Path]:
@@ -112,7 +125,7 @@ def foreign_files(folder: str | os.PathLike, name: str, targets: Iterable[Path],
     there = [target for target in targets if os.path.lexists(target)]
     if not there:
         return []
-    record = read_record(folder, name)
+    record = read_record(folder, name, there)
     if record.source and source and not is_same_image(record.source, dict(source)):
         return there
     return [target for target in there if not _is_own(target, record, target.relative_to(folder).as_posix())]
@@ -138,7 +151,7 @@ def refusal(
     out/report.html is there and is not overwritten: monai-denoiseg has no record of having written it. Give another output_dir, \
 or move it away
     """
-    record, path = read_record(folder, name), foreign[0]
+    record, path = read_record(folder, name, foreign[:1]), foreign[0]
     inside = path.relative_to(folder).as_posix()
     if inside not in record.names:
         reason = "monai-denoiseg has no record of having written it"
@@ -154,7 +167,7 @@ or move it away
     )
 
 
-def state_of(folder: str | os.PathLike, name: str, settings: str, source: Mapping[str, Any]) -> str:
+def state_of(folder: str | os.PathLike, name: str, settings: str, source: Mapping[str, Any], targets: Iterable[Path] = ()) -> str:
     """What there is of a set of results.
 
     Args:
@@ -162,6 +175,7 @@ def state_of(folder: str | os.PathLike, name: str, settings: str, source: Mappin
         name: of the set.
         settings: digest of the settings that are wanted.
         source: the image as it is now.
+        targets: files that may carry a note of their own.
 
     Returns:
         ``"none"``; ``"complete"`` (made of this image with these settings, and as it was written); ``"edited"`` (so made, all
@@ -170,7 +184,7 @@ def state_of(folder: str | os.PathLike, name: str, settings: str, source: Mappin
     >>> state_of("no folder", "image-a", "", {})
     'none'
     """
-    record = read_record(folder, name)
+    record = read_record(folder, name, targets)
     paths = {key: Path(folder) / key for key in record.names}
     if not any(path.exists() for path in paths.values()):
         return "none"

@@ -12,8 +12,8 @@ from typing import Any
 
 from monai_denoiseg.files.errors import explained
 from monai_denoiseg.files.fingerprint import describe_source, fingerprint, is_unchanged
-from monai_denoiseg.files.growing import open_appending
 from monai_denoiseg.files.lock import lock_file
+from monai_denoiseg.files.notes import write_notes
 from monai_denoiseg.files.parts import flush, part_for, remove, remove_leftovers
 from monai_denoiseg.files.record import Record, foreign_files, read_record, record_path, refusal
 
@@ -23,7 +23,9 @@ class ResultSet:
 
     Each is written to a temporary place. When the ``with`` block ends they get their names, one right after the other; an error
     before or in between (or Ctrl-C) leaves everything as it was. Files that this package did not write, that were changed since,
-    or that are results of another image are not overwritten.
+    or that are results of another image are not overwritten. What is ours is recorded in the hidden folder ``.monai_denoiseg``;
+    results that go to the folder of their image carry a note themselves where the file system can (extended attributes), so that
+    nothing but results appears among the images.
 
     Args:
         folder: folder of the results; it is made.
@@ -107,22 +109,22 @@ class ResultSet:
     def _finish(self) -> None:
         if not self._parts:
             return
-        path = record_path(self.folder, self.name)
-        with explained(next(iter(self._parts))):
-            for target, part in self._parts.items():
-                with explained(target):
-                    flush(part) if part.exists() else None
-            self._make_folder(path.parent)
-            with _alone(path.parent):
-                self.check()
-                before, record = read_record(self.folder, self.name), self._record()
-                self._rename_all(path, record)
-                if self.sweep:
-                    self._remove_earlier(before, record)
+        for target, part in self._parts.items():
+            with explained(target):
+                flush(part) if part.exists() else None
+        with explained(next(iter(self._parts))), _alone(self.folder):
+            self.check()
+            before, record = self._before(), self._record()
+            self._rename_all(record, noted=self._is_beside_its_image() and self._note(record))
+            if self.sweep:
+                self._remove_earlier(before, record)
+
+    def _before(self) -> Record:
+        return read_record(self.folder, self.name, self._parts)
 
     def _record(self) -> Record:
         """The new record. It also knows what is there from before, so that a kill between two renamings makes nothing foreign."""
-        before = read_record(self.folder, self.name)
+        before = self._before()
         files = {}
         for target, part in self._parts.items():
             files[target.relative_to(self.folder).as_posix()] = fingerprint(part if part.exists() else target)
@@ -132,13 +134,32 @@ class ResultSet:
         source = {} if self.source is None else describe_source(self.source)
         return Record(source, self.settings, files, earlier)
 
-    def _rename_all(self, path: Path, record: Record) -> None:
+    def _is_beside_its_image(self) -> bool:
+        """Whether the results go to the folder of the image, where nothing but results is to appear."""
+        if self.source is None or record_path(self.folder, self.name).exists():
+            return False
+        return Path(self.source).absolute().parent.resolve() == self.folder.resolve()
+
+    def _note(self, record: Record) -> bool:
+        """Let each file carry its part of the record."""
+        shared = {"set": self.name, "source": record.source, "settings": record.settings, "names": list(record.files)}
+        notes = {}
+        for target, part in self._parts.items():
+            print_ = record.files[target.relative_to(self.folder).as_posix()]
+            notes[part if part.exists() else target] = {**shared, "print": print_}
+        return write_notes(notes)
+
+    def _rename_all(self, record: Record, noted: bool) -> None:
+        path = record_path(self.folder, self.name)
         note = part_for(path)
-        moves = {path: note} | {target: part for target, part in self._parts.items() if os.path.lexists(part)}
+        moves = {target: part for target, part in self._parts.items() if os.path.lexists(part)}
         undo: list[tuple[Path, Path, Path]] = []  # target, second name of what is there, where the new file is
         try:
-            note.write_text(json.dumps(record.to_json(), indent=1), "utf-8")
-            flush(note)
+            if not noted:
+                self._make_folder(path.parent)
+                note.write_text(json.dumps(record.to_json(), indent=1), "utf-8")
+                flush(note)
+                moves = {path: note} | moves
             for target, part in moves.items():
                 with explained(target):
                     undo.append((target, part_for(target, "old"), part))
@@ -224,5 +245,12 @@ def _take_back(target: Path, kept: Path, part: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Let one process at a time give files their names in a folder."""
-    with open_appending(folder / "lock") as file, lock_file(file.fileno()):
+    if os.name == "nt":  # folders cannot be opened there
         yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with lock_file(descriptor):
+            yield
+    finally:
+        os.close(descriptor)

@@ -147,6 +147,38 @@ def test_the_same_image_may_move_and_change(tmp_path: Path) -> None:
     assert set(content(tmp_path / "out").values()) == {"newer"}
 
 
+@pytest.mark.parametrize("noted", [True, False])
+def test_results_beside_their_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: bool) -> None:
+    """Their notes are in the files where that is possible, else in the hidden folder: the same holds for both."""
+    if not noted:
+        monkeypatch.setattr(result_set, "write_notes", lambda notes: False)
+    source = tmp_path / "a.tif"
+    source.write_text("image")
+
+    def state(settings: str = "s") -> str:
+        targets = [tmp_path / name for name in NAMES]
+        return state_of(tmp_path, "image-a", settings, describe_source(source), targets)
+
+    assert state() == "none"
+    write(tmp_path, "1", source=source, settings="s")
+    write(tmp_path, "2", source=source, settings="s")
+    assert (tmp_path / ".monai_denoiseg").exists() is not noted
+    assert result_names(tmp_path) == ({NAMES[0], NAMES[1]} if noted else set(NAMES)), "of the folder itself"
+    assert (state(), state("t")) == ("complete", "other")
+    write(tmp_path, "3", NAMES[:1], source=source, settings="t")
+    assert state("t") == ("other" if noted else "complete"), "some files are of other settings"
+    write(tmp_path, "4", source=source, settings="s")
+    (tmp_path / NAMES[1]).write_text("mine")
+    assert state() == "edited"
+    with pytest.raises(FileExistsError, match=f"{NAMES[1]} .*changed since"):
+        write(tmp_path, "5", source=source)
+    (tmp_path / NAMES[1]).unlink()
+    assert state() == "other"
+    (tmp_path / NAMES[1]).write_text("mine")
+    with pytest.raises(FileExistsError, match=r"changed since|no record"):
+        write(tmp_path, "5", source=source)
+
+
 def test_results_may_be_copied_without_their_times(tmp_path: Path) -> None:
     write(tmp_path / "out", "old")
     shutil.copytree(tmp_path / "out", tmp_path / "copy", copy_function=shutil.copyfile)

@@ -45,10 +45,13 @@ class RunFolder:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = RunFolder(f"{folder}/run", f"{folder}/run/models")
-    ...     run.finish()
+    ...     (Path(folder) / "run" / "models" / "last.pt").touch()
     ...     run.release()
-    ...     (Path(folder) / "run" / "models").is_dir()
-    True
+    ...     try:
+    ...         RunFolder(f"{folder}/run", f"{folder}/run/models")
+    ...     except FileExistsError as error:
+    ...         print(str(error).split(folder)[0].strip())
+    a stopped training lies in
     """
 
     def __init__(
@@ -63,9 +66,9 @@ class RunFolder:
     ) -> None:
         self.output_dir, self.ckpt_dir = Path(output_dir), Path(ckpt_dir)
         self._locks: list[FolderLock] = []
-        weakref.finalize(
-            self, _release, self._locks
-        )  # an error between here and the end of the run must not keep the folder locked
+        self._made: list[Path] = []
+        # An error before the end of the run must neither keep the folder locked nor leave an empty one.
+        weakref.finalize(self, _release, self._locks, self._made)
         if existing is None:
             existing = "error" if bundle_root is None else "rename"
         check_option("existing", existing, EXISTING)
@@ -85,6 +88,7 @@ class RunFolder:
 
     def _lock(self) -> None:
         for folder in dict.fromkeys(path.resolve() for path in (self.output_dir, self.ckpt_dir)):
+            self._made += [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 raise PermissionError(f"{folder} cannot be written: give another --output_dir")
@@ -133,10 +137,14 @@ class RunFolder:
             write_json(record | {"finished": True}, self.output_dir / "settings.json")
 
     def release(self) -> None:
-        """Let others train here."""
-        _release(self._locks)
+        """Let others train here; folders that were made and are empty are taken away again."""
+        _release(self._locks, self._made)
 
 
-def _release(locks: list[FolderLock]) -> None:
+def _release(locks: list[FolderLock], made: list[Path]) -> None:
     while locks:
         locks.pop().release()
+    for folder in sorted(made, key=lambda path: -len(path.parts)):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    made.clear()

@@ -28,8 +28,11 @@ def leave_training(folder: Path, epoch: int = 4, finished: bool = True) -> None:
 
 
 def test_a_free_folder_is_made_and_left_free(tmp_path: Path) -> None:
-    take(tmp_path).release()
-    take(tmp_path).release()
+    for _ in range(2):
+        run = take(tmp_path / "new")
+        assert (tmp_path / "new" / "run" / "models").is_dir()
+        run.release()
+        assert list(tmp_path.iterdir()) == [], "a training that came to nothing leaves nothing"
 
 
 @pytest.mark.parametrize(("finished", "word"), [(True, "finished"), (False, "stopped")])

@@ -206,6 +206,10 @@ def open_workflow(files: Sequence[str | Path], kind: str = "infer", **options: A
 
     Yields:
         The initialised workflow.
+
+    >>> with open_workflow(config_files("infer"), logging_file=False, dataset_dir=".") as workflow:
+    ...     workflow.parser["tta"]
+    True
     """
     workflow = start_workflow(files, kind, **options)
     try:

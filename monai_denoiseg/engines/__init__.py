@@ -9,7 +9,7 @@ from monai_denoiseg.engines.evaluator import DenoiSegEvaluator
 from monai_denoiseg.engines.inferer import DenoiSegInferer, Tile, tiles
 from monai_denoiseg.engines.precision import Precision, cpu_gains_from_bf16
 from monai_denoiseg.engines.predictor import FilePredictor
-from monai_denoiseg.engines.rescaled import RescaledLabels, can_rescale, count_sources
+from monai_denoiseg.engines.rescaled import RescaledLabels, can_rescale, count_sources, rescaling_handler
 from monai_denoiseg.engines.streaming import StreamingPredictor
 from monai_denoiseg.engines.trainer import DenoiSegTrainer, average_parts
 
@@ -32,6 +32,7 @@ __all__ = [
     "explain_errors",
     "first_cause",
     "leave_group",
+    "rescaling_handler",
     "tiles",
     "wait_for_workers",
 ]

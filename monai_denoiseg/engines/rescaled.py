@@ -213,3 +213,17 @@ class RescaledLabels:
 def _anywhere(shape: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
     """First voxel of a random window of this size."""
     return tuple(int(torch.randint(n - edge + 1, ())) for n, edge in zip(shape, size, strict=True))
+
+
+def rescaling_handler(handlers: Sequence[Any]) -> RescaledLabels:
+    """Find the handler that rescales: not by its place, since MONAI Label puts a handler of its own before it.
+
+    Args:
+        handlers: of the trainer.
+
+    >>> item = {"image": torch.rand(1, 32, 32), "label": torch.zeros(1, 32, 32), "labelled": True}
+    >>> handler = RescaledLabels([item], [True], torch.nn.Identity(), (16, 16), active=False)
+    >>> rescaling_handler([print, handler]) is handler
+    True
+    """
+    return next(handler for handler in handlers if isinstance(handler, RescaledLabels))

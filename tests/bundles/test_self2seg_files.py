@@ -38,8 +38,8 @@ def texts(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("overlay", ["noise2fast", "chan_vese", "sequential"])
 def test_overlays_only_set_keys_that_are_there(overlay: str) -> None:
     known = load("inference").keys()
-    assert load(overlay).keys() <= known
-    assert {word for text in texts(load(overlay)) for word in re.findall(r"@(\w+)", text)} <= known
+    assert load(f"predict/{overlay}").keys() <= known
+    assert {word for text in texts(load(f"predict/{overlay}")) for word in re.findall(r"@(\w+)", text)} <= known
 
 
 def test_every_key_is_there_used_and_documented() -> None:

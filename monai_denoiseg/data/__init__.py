@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monai_denoiseg.data.batches import LabelBalancedBatchSampler, PatchCollate
-from monai_denoiseg.data.datalist import count_labelled, folder_datalist, inference_datalist, split_datalist
+from monai_denoiseg.data.datalist import folder_datalist, inference_datalist
 from monai_denoiseg.data.hand_over import HandOverd
 from monai_denoiseg.data.labels import label_to_int
 from monai_denoiseg.data.lazy import LazyImage, can_stream, open_lazy
@@ -12,6 +12,7 @@ from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_lay
 from monai_denoiseg.data.save import SavePredictiond, output_stem, smallest_label_type
 from monai_denoiseg.data.simulate import SimulatedNuclei, simulate_nuclei, write_simulated
 from monai_denoiseg.data.sinks import OmeZarrSink, TiffSink, open_sink
+from monai_denoiseg.data.split import count_labelled, split_datalist
 from monai_denoiseg.data.statistics import intensity_statistics
 from monai_denoiseg.data.tiff import TiffReader, TiffWriter
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -252,45 +248,6 @@ def test_adopted_files_survive_an_error_and_a_kill(tmp_path: Path) -> None:
     assert content(tmp_path) == {"a": "a", "b": "b"}
     publish()  # as after a kill in the end: nothing is left to rename
     assert content(tmp_path) == {"a": "a", "b": "b"} and result_names(tmp_path) == {"a", "b"}
-
-
-LOOP = """
-import sys
-from pathlib import Path
-from monai_denoiseg.files import ResultSet
-folder, text = Path(sys.argv[1]), sys.argv[2]
-print("ready", flush=True)
-for turn in range(int(sys.argv[3])):
-    with ResultSet(folder, "image-a") as results:
-        for name in ("a", "b", "c"):
-            results.add(folder / name).write_text(text)
-"""
-
-
-def test_two_processes_write_the_same_image(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", LOOP, str(tmp_path)]
-    processes = [subprocess.Popen([*words, text, "40"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for text in "12"]
-    for process in processes:
-        assert process.communicate(timeout=60)[1] == b""
-    assert len(set(content(tmp_path).values())) == 1 and set(content(tmp_path)) == {"a", "b", "c"}
-
-
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_process_makes_nothing_foreign_and_its_rest_is_removed(tmp_path: Path, stop: signal.Signals) -> None:
-    write(tmp_path, "old", ("a", "b", "c"))
-    for turn in range(4):
-        words = [sys.executable, "-c", LOOP, str(tmp_path), f"new{turn}", "100000"]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        time.sleep(0.05 + 0.013 * turn)
-        process.send_signal(stop)
-        process.wait()
-        process.stdout.close()
-        there = {name: text for name, text in content(tmp_path).items() if not name.startswith(".")}
-        assert set(there) == {"a", "b", "c"} and set(there.values()) <= {"old", *(f"new{i}" for i in range(turn + 1))}
-        result_set.remove_leftovers.__globals__["_leftovers"].cache_clear()  # as in a new program
-        write(tmp_path, "old", ("a", "b", "c"))
-        assert content(tmp_path) == dict.fromkeys("abc", "old")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -16,41 +15,9 @@ from ignite.engine import Engine
 from monai_denoiseg.handlers import EvaluationWriter
 from monai_denoiseg.handlers.evaluation import _best_median_worst, image_name
 from monai_denoiseg.metrics import average_precision, precision_recall_f1, psnr, scale_invariant_psnr, seg_score, ssim
-from monai_denoiseg.transforms import ProbabilitiesToClasses, ProbabilitiesToInstances
+from monai_denoiseg.transforms import ProbabilitiesToClasses
 
-INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0)
-
-
-def case(seed: int, shape: tuple[int, ...], n_found: int, labelled: bool = True, clean: bool = True) -> dict[str, Any]:
-    """Three true objects, the first ``n_found`` of which are predicted."""
-    generator = torch.Generator().manual_seed(seed)
-    truth = torch.zeros(1, *shape, dtype=torch.int32)
-    foreground = torch.full((1, *shape), 0.1)
-    for i in range(3):
-        truth[..., 2:8, 6 * i + 1 : 6 * i + 5] = i + 1
-        foreground[..., 2 : 8 - i, 6 * i + 1 : 6 * i + 5] = 0.8 if i < n_found else 0.3
-    image = torch.rand((1, *shape), generator=generator)
-    denoised = image + 0.05 * torch.rand((1, *shape), generator=generator)
-    item = {"image": image, "pred": torch.cat([1 - foreground, foreground, 0 * foreground, denoised])}
-    item |= {"instances": truth} if labelled else {}
-    item |= {"clean": torch.rand((1, *shape), generator=generator) + image} if clean else {}
-    return item
-
-
-def run(folder: Path, cases: list[dict[str, Any]], threshold: float = 0.5, **options: Any) -> Any:
-    items = [{"image": f"some/where/{chr(97 + i)}.ome.tif"} for i in range(len(cases))]
-    engine = Engine(lambda engine, batch: [{"image": batch[0]["image"], "pred": batch[0]["pred"]}])
-    EvaluationWriter(folder, items, INSTANCES, threshold, **options).attach(engine)
-    return engine.run([[case] for case in cases])
-
-
-def without_residual(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if not key.startswith("residual_")}
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "per_image.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+from .evaluation_helpers import INSTANCES, case, rows, run, without_residual
 
 
 @pytest.mark.parametrize("shape", [(10, 20), (4, 10, 20)])
@@ -288,30 +255,3 @@ def test_ranked_by_the_correlation_of_what_was_removed_if_nothing_else_is_known(
     table = [dict(zip(names, pair, strict=True)) for pair in [(0.1, -0.5), (0.0, 0.02), (0.2, 0.1), (math.nan, 0.0)]]
     assert _best_median_worst([*table[:3], {}]) == {"best": 1, "median": 2, "worst": 0}
     assert _best_median_worst([{"n_predicted": 3} | table[1], {"n_predicted": 5} | table[0]])["best"] == 1
-
-
-def everything(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_a_full_disk_leaves_the_earlier_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(tmp_path, [case(i, (10, 20), n) for i, n in enumerate([2, 0, 3])])
-    before = everything(tmp_path)
-
-    def full(file: Any, **arrays: Any) -> None:
-        Path(file).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(OSError, match=r"cannot write .*arrays/best_.*npz: no space left on the disk"):
-        run(tmp_path, [case(7, (10, 20), 1)])
-    assert everything(tmp_path) == before
-
-
-@pytest.mark.parametrize("name", ["metrics.json", "per_image.csv", "panels/best_mine.png"])
-def test_files_of_others_are_not_overwritten_and_nothing_is_evaluated(tmp_path: Path, name: str) -> None:
-    (tmp_path / "panels").mkdir()
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(FileExistsError, match=rf"{name} is there and is not overwritten"):
-        run(tmp_path, [{}])  # an item nobody looks at
-    assert everything(tmp_path) == {name: b"mine"}

@@ -141,3 +141,8 @@ def test_frames_are_checked():
 def test_reversed_axes_are_said():
     assert "fits with its axes reversed: store it in ZYX order" in shape_mismatch("label", "l", (7, 6, 5), "i", (5, 6, 7))
     assert "reversed" not in shape_mismatch("label", "l", (7, 6, 5), "i", (5, 7, 6))
+
+
+def test_of_several_axes_without_a_name_and_of_length_one_the_first_is_the_stack():
+    found = arrange((1, 1, 8, 9), "IQYX", "a.tif", 3)
+    assert (found.order, found.letters, found.shape) == ((0, 2, 3), "ZYX", (1, 8, 9))

@@ -138,8 +138,10 @@ def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:
         from monai_denoiseg.bundle.check import check_training
 
         print(check_training(arguments.bundle, arguments.method, overrides))
-    else:
-        run_bundle(task, arguments.bundle, arguments.method, **overrides)
+        return
+    if task == "train":
+        overrides.setdefault("existing", None)  # typed twice, it is refused
+    run_bundle(task, arguments.bundle, arguments.method, **overrides)
 
 
 def _help(arguments: argparse.Namespace, task: str, key: str) -> str:

@@ -53,7 +53,9 @@ def test_tasks_and_settings_reach_the_bundle(task: str, monkeypatch: pytest.Monk
     calls: list[Any] = []
     monkeypatch.setattr(monai_denoiseg.cli, "run_bundle", lambda *args, **kwargs: calls.append((args, kwargs)))
     assert main([task, "--dataset_dir", "a b", "--seed", "3", "--bundle_root=here"]) == 0
-    assert calls == [((task, "denoiseg_2d", None), {"dataset_dir": "a b", "seed": 3, "bundle_root": "here"})]
+    (given,) = calls
+    typed = {"dataset_dir": "a b", "seed": 3, "bundle_root": "here"}
+    assert given == ((task, "denoiseg_2d", None), typed | ({"existing": None} if task == "train" else {}))
 
 
 def test_an_error_is_one_line_and_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +179,7 @@ def test_switches_and_paths_reach_the_bundle(monkeypatch: pytest.MonkeyPatch) ->
     assert main(["train", "--resume", "--dataset_dir", "2024", "--seed", "-1", "--output_dir", "$HOME"]) == 0
     assert main(["infer", "--run", "007", "--tta", "false", "--dataset_dir", "['a.tif', 'b.tif']"]) == 0
     assert calls == [
-        {"resume": True, "dataset_dir": "2024", "seed": -1, "output_dir": "$HOME"},
+        {"resume": True, "dataset_dir": "2024", "seed": -1, "output_dir": "$HOME", "existing": None},
         {"run": "007", "tta": False, "dataset_dir": ["a.tif", "b.tif"]},
     ]
 
@@ -243,7 +245,7 @@ def test_a_method_reaches_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["infer", "--method", "median", "--bundle", "denoiseg_3d"]) == 0
     assert main(["infer", "--bundle", "self2seg", "--method", "noise2fast", "--image", "a.tif", "--lambda", "0.1"]) == 0
     assert calls == [
-        (("train", "denoiseg_2d", "sequential"), {"max_epochs": 3}),
+        (("train", "denoiseg_2d", "sequential"), {"max_epochs": 3, "existing": None}),
         (("infer", "denoiseg_3d", "median"), {}),
         (("infer", "self2seg", "noise2fast"), {"image": "a.tif", "lambda": 0.1}),
     ]

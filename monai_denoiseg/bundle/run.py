@@ -72,7 +72,8 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         task: ``"train"``, ``"evaluate"`` or ``"infer"``.
         bundle: name of the bundle.
         method: an overlay over the configuration, see :func:`methods`; None is the bundle's own, DenoiSeg or Self2Seg.
-        overrides: keys of the configuration to replace.
+        overrides: keys of the configuration to replace. Files of an earlier training in the folder are renamed, unless
+            ``existing`` says otherwise.
 
     Raises:
         ValueError: for an unknown task, bundle, method or key, a wrong value, and a task the bundle has no configuration for; and
@@ -89,6 +90,8 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         overrides["run_dir"] = overrides.pop("run")
     if task == "train" and overrides.get("resume") is True:
         bundle, overrides = continued(bundle, overrides)
+    elif task == "train":  # a script that trains again means it; a command typed twice is refused, see the command line
+        overrides.setdefault("existing", "rename")
     with open_workflow(config_files(task, bundle, method), "train" if task == "train" else "infer", **overrides) as workflow:
         try:
             workflow.run()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from monai_denoiseg.bundle import run_bundle
 from monai_denoiseg.cli import main
 
 from .conftest import BUNDLE, TINY, bundle_command, run_program, words
@@ -76,6 +77,12 @@ def test_a_second_training_writes_over_nothing(working: Path, dataset: Path, cap
     assert digest(working / "denoiseg_run" / "models" / "model.1.pt") == before
     assert epochs(working / "denoiseg_run") == [1]
     assert json.loads((working / "denoiseg_run" / "settings.1.json").read_text())["settings"]["max_epochs"] == 2
+
+
+def test_a_script_that_trains_again_keeps_the_earlier_run_beside(working: Path, dataset: Path) -> None:
+    before = digest(working / "denoiseg_run" / "models" / "model.pt")
+    run_bundle("train", dataset_dir=str(dataset), **{**TINY, "max_epochs": 1})
+    assert digest(working / "denoiseg_run" / "models" / "model.1.pt") == before
 
 
 def test_resume_needs_no_other_option(working: Path) -> None:

@@ -19,7 +19,7 @@ from monai_denoiseg.bundle.folders import (
 )
 from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training
 from monai_denoiseg.bundle.provenance import describe_training
-from monai_denoiseg.bundle.resume import previous_split
+from monai_denoiseg.bundle.resume import kept_settings, previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
 from monai_denoiseg.bundle.runs import RunFolder
 from monai_denoiseg.bundle.settings import check_settings, settings_of, user_settings
@@ -38,6 +38,7 @@ __all__ = [
     "count_data",
     "describe_training",
     "first_stage",
+    "kept_settings",
     "labelled_flags",
     "methods",
     "model_file",

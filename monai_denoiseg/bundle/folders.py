@@ -77,10 +77,18 @@ def simulated_folder(run_dir: str | Path | None = None, bundle_root: str | Path 
         run_dir: the training's folder, or None for the default one.
         bundle_root: see :func:`run_folder`.
 
-    >>> Path(simulated_folder()).as_posix()
-    'denoiseg_run/simulated'
+    Raises:
+        FileNotFoundError: when it is not there.
+
+    >>> simulated_folder("missing_run")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no images are named: pass --dataset_dir (missing_run/simulated, which a trial makes, is not there)
     """
-    return str(Path(run_folder(bundle_root) if run_dir is None else run_dir) / "simulated")
+    folder = Path(run_folder(bundle_root) if run_dir is None else run_dir) / "simulated"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no images are named: pass --dataset_dir ({folder}, which a trial makes, is not there)")
+    return str(folder)
 
 
 def model_file(bundle: str, run_dir: str | Path | None = None, bundle_root: str | Path | None = None) -> str:

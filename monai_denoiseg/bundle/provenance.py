@@ -37,8 +37,8 @@ def describe_training(
         dataset: the loaded training images, for voxel size and intensities.
 
     Returns:
-        ``versions``, ``settings``, ``spacing`` (the median voxel size; None if no file tells), ``intensity`` (see
-        :func:`intensity_range`) and ``data`` (see :func:`fingerprint`).
+        ``versions``, ``settings`` (without folders and files, whose names may be those of patients), ``spacing`` (the median
+        voxel size; None if no file tells), ``intensity`` (see :func:`intensity_range`) and ``data`` (see :func:`fingerprint`).
 
     >>> from monai_denoiseg.networks import DenoiSegNet
     >>> items = [{"image": torch.rand(1, 8, 8), "spacing": torch.full((2,), torch.nan)}]
@@ -49,7 +49,7 @@ def describe_training(
     """
     found = {
         "versions": versions(),
-        "settings": dict(settings),
+        "settings": {key: value for key, value in settings.items() if not key.endswith(("_dir", "_file", "_root"))},
         "spacing": typical_spacing(dataset, settings.get("spacing")),
         "intensity": intensity_range(dataset),
         "data": fingerprint(training, validation),

@@ -31,6 +31,8 @@ MAY_DIFFER = frozenset(
     }
 )
 """Settings that a resumed training may have otherwise: where things are, how long it goes, what it runs on."""
+PLACES = ("dataset_dir", "validation_dir", "first_stage_file")
+"""Settings that name what a run reads."""
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -102,8 +104,13 @@ def resumed_settings(
     ValueError: a resumed training keeps its settings, but `alpha` was 0.9 in run/last.pt and is 0.5 now: leave it out, or train \
 anew with another --output_dir
     """
-    differing = [key for key in stored if key in given and key in config and stored[key] != config[key] and key != "resume"]
-    refused = [key for key in differing if key not in MAY_DIFFER]
+    differing = [
+        key
+        for key in stored
+        if key in given and key in config and key != "resume" and _place(key, stored[key]) != _place(key, config[key])
+    ]
+    # A folder may lie elsewhere, but whether there is one for validation is part of the run.
+    refused = [key for key in differing if key not in MAY_DIFFER or (key == "validation_dir") > bool(stored[key] and config[key])]
     if refused:
         listed = " and ".join(f"`{key}` was {stored[key]!r} in {path} and is {config[key]!r} now" for key in refused)
         them = "it" if len(refused) == 1 else "them"
@@ -114,6 +121,23 @@ anew with another --output_dir
         logger.info("resumed with `%s` %r (was %r)", key, config[key], stored[key])
     kept = {"resume", "existing", "output_dir", "ckpt_dir", "bundle_root"}
     return {k: v for k, v in stored.items() if k in config and k not in given and k not in kept and v != config[k]}
+
+
+def kept_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a checkpoint keeps them: places are absolute, so that the run can go on from any folder.
+
+    Args:
+        settings: plain settings of a run.
+
+    >>> kept_settings({"alpha": 0.5, "dataset_dir": "simulated"})
+    {'alpha': 0.5, 'dataset_dir': 'simulated'}
+    """
+    return {key: _place(key, value) for key, value in settings.items()}
+
+
+def _place(key: str, value: Any) -> Any:
+    is_place = key in PLACES and isinstance(value, str) and value != "simulated"
+    return str(Path(value).expanduser().absolute()) if is_place else value
 
 
 def continued_settings(path: str | Path, values: Mapping[str, Any], typed: Collection[str] = ()) -> dict[str, Any]:

@@ -92,13 +92,20 @@ def run_bundle(task: str, bundle: str = "denoiseg_2d", method: str | None = None
         bundle, overrides = continued(bundle, overrides)
     elif task == "train":  # a script that trains again means it; a command typed twice is refused, see the command line
         overrides.setdefault("existing", "rename")
-    with open_workflow(config_files(task, bundle, method), "train" if task == "train" else "infer", **overrides) as workflow:
-        try:
+    try:
+        with open_workflow(config_files(task, bundle, method), "train" if task == "train" else "infer", **overrides) as workflow:
             workflow.run()
-        except KeyboardInterrupt:
-            if task != "train":
-                raise
-            raise KeyboardInterrupt(how_to_go_on(workflow.parser.get_parsed_content("output_dir"))) from None
+    except KeyboardInterrupt:
+        if task != "train":
+            raise
+        raise KeyboardInterrupt(how_to_go_on(*_folders(overrides))) from None
+
+
+def _folders(overrides: Mapping[str, Any]) -> tuple[str, str]:
+    """Folder of a training, and of its checkpoints."""
+    root = overrides.get("bundle_root")
+    output_dir = str(overrides.get("output_dir") or run_folder(root))
+    return output_dir, str(overrides.get("ckpt_dir") or checkpoint_folder(output_dir, root))
 
 
 def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -115,9 +122,7 @@ def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str,
         FileNotFoundError: when there is no checkpoint.
         ValueError: when it is damaged, or an option would change the meaning of the run.
     """
-    root, output_dir = overrides.get("bundle_root"), overrides.get("output_dir")
-    folder = overrides.get("ckpt_dir") or checkpoint_folder(output_dir or run_folder(root), root)
-    last = Path(folder) / "last.pt"
+    last = Path(_folders(overrides)[1]) / "last.pt"
     stored = stored_settings(last)
     if not stored:
         return bundle, dict(overrides)
@@ -126,17 +131,21 @@ def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str,
     return bundle, resumed_settings(stored, config, overrides.keys(), last) | dict(overrides)
 
 
-def how_to_go_on(output_dir: str | Path) -> str:
+def how_to_go_on(output_dir: str | Path, ckpt_dir: str | Path) -> str:
     """What to type after a training was stopped.
 
     Args:
         output_dir: its folder.
+        ckpt_dir: folder of ``last.pt``; without that file no epoch is done, or only a first stage is under way.
 
-    >>> how_to_go_on("denoiseg_run")
-    'Go on from the last checkpoint with: monai-denoiseg train --resume true'
+    >>> how_to_go_on("denoiseg_run", "missing")
+    'No epoch is done yet: the same command begins again, and goes on with a first stage'
     """
-    place = "" if Path(output_dir) == Path(RUN) else f" --output_dir {output_dir}"
-    return f"Go on from the last checkpoint with: monai-denoiseg train --resume true{place}"
+    if not (Path(ckpt_dir) / "last.pt").is_file():
+        return "No epoch is done yet: the same command begins again, and goes on with a first stage"
+    places = {"output_dir": (output_dir, RUN), "ckpt_dir": (ckpt_dir, checkpoint_folder(output_dir))}
+    words = "".join(f" --{key} {place}" for key, (place, usual) in places.items() if Path(place) != Path(usual))
+    return f"Go on from the last checkpoint with: monai-denoiseg train --resume true{words}"
 
 
 def config_files(task: str, bundle: str = "denoiseg_2d", method: str | None = None) -> list[Path]:

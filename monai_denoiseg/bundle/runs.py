@@ -18,8 +18,8 @@ from monai_denoiseg.processes import is_main_process
 logger = logging.getLogger(__name__)
 
 EXISTING = ("error", "rename")
-BESIDE = ("settings.json", "report.html", "panels", "tensorboard")
-"""What a training leaves besides its checkpoints and logs, which their writers set aside themselves."""
+BESIDE = ("settings.json", "report.html", "panels", "tensorboard", "train_log.csv", "validation_log.csv")
+"""What a training leaves besides its checkpoints."""
 
 
 class RunFolder:
@@ -67,6 +67,7 @@ class RunFolder:
         self.output_dir, self.ckpt_dir = Path(output_dir), Path(ckpt_dir)
         self._locks: list[FolderLock] = []
         self._made: list[Path] = []
+        self._own = bundle_root is None
         # An error before the end of the run must neither keep the folder locked nor leave an empty one.
         weakref.finalize(self, _release, self._locks, self._made)
         if existing is None:
@@ -109,8 +110,11 @@ class RunFolder:
             return
         earlier = next((path for path in (last, model) if path.is_file()), None)
         if earlier is not None and existing == "rename":
-            for name in BESIDE:
-                set_aside(self.output_dir / name)
+            # All at the start: until its first validation the new run would else have the network of the old one. A server
+            # goes on with that, so in a bundle's folder its writer sets it aside.
+            files = [self.output_dir / name for name in BESIDE] + [last, model] * self._own
+            for path in files:
+                set_aside(path)
         elif earlier is not None:
             kind = "finished" if self.finished() else "stopped"
             raise FileExistsError(

@@ -61,7 +61,7 @@ def check_sizes(
         logging.getLogger(__name__).warning(
             f"{below} of {len(sizes)} annotated objects have a core (without border) below `min_size` {smallest:g} ({unit}): "
             f"objects like these are dropped from every result. Half of the cores are below {np.median(sizes):.3g}, a tenth "
-            f"below {np.quantile(sizes, 0.1):.3g}: set --min_size lower, in training, inference and evaluation."
+            f"below {np.quantile(sizes, 0.1):.3g}: set --min_size lower."
         )
     return found
 

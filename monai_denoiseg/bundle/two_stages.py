@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from monai_denoiseg.bundle.resume import kept_settings
 from monai_denoiseg.bundle.run import config_files, methods, open_workflow
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.files import write_json
@@ -23,7 +24,7 @@ OWN = frozenset(
         *("alpha", "head", "n_rays", "denoises", "classes", "class_weights", "reduction", "target", "ap_tolerance"),
         *("labelled_fraction", "zoom", "n_labels", "mask_strategy", "struct_mask", "variant", "max_epochs", "tta"),
         *("border_width", "min_size", "instance_rule", "split_neck", "fill_holes", "binary_labels"),
-        *("resume", "output_dir", "ckpt_dir"),
+        *("resume", "existing", "output_dir", "ckpt_dir", "bundle_root", "max_minutes"),
         *("first_stage", "first_stage_use", "first_stage_dir", "first_stage_file", "first_stage_epochs"),
     }
 )
@@ -84,6 +85,8 @@ def first_stage(
     wanted = _wanted(settings, json.loads(files[1].read_text("utf-8")), epochs)
     record = {"overlay": overlay, "settings": wanted, "images": _fingerprint(wanted)}
     known = _read(folder / "stage.json")
+    if settings.get("resume") and known.get("finished"):  # an extended run keeps its denoiser
+        wanted["max_epochs"] = known.get("settings", {}).get("max_epochs")
     same = {key: known.get(key) for key in record} == record
     if same and known.get("finished") and (folder / "model.pt").is_file():
         logger.info("first stage: %s is reused", folder / "model.pt")
@@ -102,7 +105,7 @@ def first_stage(
 def _wanted(settings: Mapping[str, Any], overlay: Mapping[str, Any], epochs: int | None) -> dict[str, Any]:
     shared = {key: value for key, value in settings.items() if key not in OWN and key not in overlay}
     wanted = shared | {"max_epochs": settings.get("max_epochs") if epochs is None else epochs}
-    return {key: value for key, value in json.loads(json.dumps(wanted)).items() if value is not None}
+    return {key: value for key, value in json.loads(json.dumps(kept_settings(wanted))).items() if value is not None}
 
 
 def _train(files: Sequence[Path], folder: Path, wanted: Mapping[str, Any], record: dict[str, Any], resume: bool) -> None:

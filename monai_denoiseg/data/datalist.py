@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 
+RESULT_ENDS = ("_denoised", "_instances", "_classes", "_probabilities", "_mask")
+
 
 def folder_datalist(
     dataset_dir: str | os.PathLike,
@@ -74,7 +76,10 @@ def folder_datalist(
     items: dict[str, Item] = {stem: {"image": str(path)} for stem, path in image_files.items()}
     folders = {"label": labels_dir, "clean": root / clean} | ({"target": root / target} if target else {})
     for key, folder in folders.items():
+        written = result_names(folder) if folder.is_dir() else set()
         for stem, path in (_files_by_stem(folder) if folder.is_dir() else {}).items():
+            if stem not in items and path.name in written:
+                continue  # results of an inference that was sent here
             if stem not in items:
                 raise ValueError(f"{key} {path} has no image: there is no {stem!r} in {images_dir} (files are paired by stem)")
             items[stem][key] = str(path)
@@ -196,7 +201,22 @@ def _images_by_stem(folder: Path, pattern: str | None = None, links: bool = Fals
     found: dict[str, Path] = {}
     for path in images:
         _add(found, path)
+    if pattern is None:
+        _warn_of_likely_results(folder, found)
     return found
+
+
+def _warn_of_likely_results(folder: Path, images: dict[str, Path]) -> None:
+    """A copy of a folder may have lost the record of what is a result: names tell, but not for certain."""
+    likely = [path for stem, path in images.items() for end in RESULT_ENDS if stem.endswith(end) and stem[: -len(end)] in images]
+    if likely:
+        logger.warning(
+            "%s: %d files are taken as images, but have names of results (%s): if they are, move them, or choose the images with "
+            "--pattern",
+            folder,
+            len(likely),
+            _first_names(likely),
+        )
 
 
 def _files_by_stem(folder: Path) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from monai_denoiseg.files.lock import lock_file
 from monai_denoiseg.files.notes import write_notes
 from monai_denoiseg.files.parts import flush, part_for, remove, remove_leftovers
 from monai_denoiseg.files.record import Record, foreign_files, read_record, record_path, refusal
+
+logger = logging.getLogger(__name__)
 
 
 class ResultSet:
@@ -118,6 +121,9 @@ class ResultSet:
             self._rename_all(record, noted=self._is_beside_its_image() and self._note(record))
             if self.sweep:
                 self._remove_earlier(before, record)
+            elif record.earlier.keys() - record.files.keys() and before.settings != self.settings:
+                names = ", ".join(sorted(record.earlier.keys() - record.files.keys()))
+                logger.warning("%s: made earlier, by another network or other settings, and still there: %s", self.folder, names)
 
     def _before(self) -> Record:
         return read_record(self.folder, self.name, self._parts)

@@ -126,7 +126,7 @@ def rule_of(
         "overlap": decision_overlap(network, overlap, threshold_for),
     }
     rule = head.make_rule(**(stored | given), **found)
-    if threshold is not None:
+    if threshold is not None and getattr(rule, "threshold", None) is not None:
         stored["threshold"] = decision_threshold(network, None, threshold_for)
     if overlap is not None and "overlap" in getattr(rule, "options", {}):
         stored["overlap"] = decision_overlap(network, None, threshold_for)

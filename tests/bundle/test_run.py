@@ -76,6 +76,13 @@ def test_a_run_without_settings_is_left_to_the_user(tmp_path: Path) -> None:
     assert settings["alpha"] == 0.25
 
 
-def test_how_to_go_on() -> None:
-    assert how_to_go_on("denoiseg_run") == "Go on from the last checkpoint with: monai-denoiseg train --resume true"
-    assert how_to_go_on("other").endswith("--resume true --output_dir other")
+def test_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("denoiseg_run/models", "other/models", "own"):
+        Path(folder).mkdir(parents=True)
+        (Path(folder) / "last.pt").touch()
+    command = "Go on from the last checkpoint with: monai-denoiseg train --resume true"
+    assert how_to_go_on("denoiseg_run", "denoiseg_run/models") == command
+    assert how_to_go_on("other", "other/models") == f"{command} --output_dir other"
+    assert how_to_go_on("denoiseg_run", "own") == f"{command} --ckpt_dir own"
+    assert "the same command begins again" in how_to_go_on("new", "new/models")

@@ -53,6 +53,8 @@ def user_settings() -> dict[str, Any]:
         _put(resolver, kept)
         values |= kept
     network = _own_network(values, folder) if is_wiring(config.get("model_file")) else None
+    if values.get("model_file") is not None:
+        logger.info("network: %s", values["model_file"])
     if network is not None:
         logger.info("network: %s", network)
         resolver.resolved_content["model_file"] = str(network)

@@ -115,7 +115,13 @@ def _expert_has_its_network(values: Values) -> None:
         raise ValueError(f"`model_file` is used by the expert 'network' only; `experts` are {experts}")
 
 
-_PREDICTION: tuple[Callable[[Values], None], ...] = (_whole_in_voxels, _smoothness_fits)
+def _one_network(values: Values) -> None:
+    run, model = values.get("run_dir"), values.get("model_file")
+    if run is not None and model is not None:
+        raise ValueError(f"`run` is {run!r} and `model_file` {model!r}: give one of them, each names a network")
+
+
+_PREDICTION: tuple[Callable[[Values], None], ...] = (_whole_in_voxels, _smoothness_fits, _one_network)
 _RULES: dict[str, tuple[Callable[[Values], None], ...]] = {
     TRAIN: (_something_is_learnt, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
     INFER: _PREDICTION,

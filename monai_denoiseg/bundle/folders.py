@@ -104,10 +104,10 @@ def model_file(bundle: str, run_dir: str | Path | None = None, bundle_root: str 
         bundle_root: see :func:`run_folder`.
 
     Returns:
-        Path of a ``model.pt``. Only with ``bundle_root`` it may be missing: loading it will then say so.
+        Path of a ``model.pt``. That of a bundle may be missing: loading it will then say so.
 
     Raises:
-        FileNotFoundError: when the run has no network, or none is named and none came with the bundle.
+        FileNotFoundError: when the run has no network.
         ValueError: when a training lies in the working folder and nothing says whether its network is meant.
 
     >>> Path(model_file("denoiseg_2d", bundle_root="my_bundle")).as_posix()
@@ -125,14 +125,10 @@ def model_file(bundle: str, run_dir: str | Path | None = None, bundle_root: str 
             else "--model_file PATH is another"
         )
         raise ValueError(f"`run` or `model_file` must say which network to use: --run {RUN} is the one trained here, {named}")
-    elif shipped.is_file():
-        found = shipped
     else:
-        raise FileNotFoundError(
-            f"no network came with {bundle}: train one (monai-denoiseg train --bundle {bundle} --dataset_dir DIR), "
-            "or name one with --run FOLDER or --model_file PATH"
-        )
-    logger.info("network: %s%s", found, " (came with the package)" if found == shipped else "")
+        found = shipped
+    if found.is_file():
+        logger.info("network: %s%s", found, " (came with the package)" if found == shipped else "")
     return str(found)
 
 

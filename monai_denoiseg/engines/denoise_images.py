@@ -30,6 +30,7 @@ class DenoiseImaged(Transform):
         ValueError: when the file holds no denoiser.
 
     >>> import tempfile
+    >>> from monai_denoiseg.networks import DenoiSegNet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     torch.save(DenoiSegNet(2, n_classes=0, depth=1, features=4).state_dict(), f"{folder}/model.pt")
     ...     DenoiseImaged(f"{folder}/model.pt")({"image": torch.rand(1, 9, 12)})["image"].shape

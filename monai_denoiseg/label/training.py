@@ -66,7 +66,7 @@ class Progress:
     Raises:
         ValueError: when ``max_seconds`` is negative.
 
-    >>> import tempfile
+    >>> import json, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     progress = Progress(Path(folder) / "stats.json")
     ...     engine = Engine(lambda engine, batch: None)

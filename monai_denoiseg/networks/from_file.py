@@ -66,10 +66,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     >>> read_state("missing.pt")
     Traceback (most recent call last):
         ...
-    FileNotFoundError: no trained network missing.pt: train first (monai-denoiseg train ...) or pass --model_file
+    FileNotFoundError: no trained network missing.pt: train first, or name one by --run or --model_file
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no trained network {path}: train first (monai-denoiseg train ...) or pass --model_file")
+        raise FileNotFoundError(f"no trained network {path}: train first, or name one by --run or --model_file")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # depending on the first bytes anything from KeyError to OSError

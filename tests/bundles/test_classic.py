@@ -33,7 +33,7 @@ def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def files(bundle: str, config: str, method: str) -> list[str]:
-    return [str(BUNDLES / bundle / "configs" / f"{name}.json") for name in (config, method)]
+    return [str(BUNDLES / bundle / "configs" / f"{name}.json") for name in (config, f"predict/{method}")]
 
 
 def run(bundle: str, config: str, method: str, **options: Any) -> None:
@@ -125,7 +125,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     [
         ("nlm", {"denoisr": "mean"}, "unknown key 'denoisr'; did you mean 'denoiser'?"),
         ("nlm", {"denoiser": "nml"}, "did you mean 'nlm'?"),
-        ("nlm", {"nlm_h": -1}, "`h` must be"),
+        ("nlm", {"nlm_h": -1}, "`nlm_h` must be"),
         ("otsu", {"segmenter": "none"}, "both 'none'"),
         ("otsu", {"dark_objects": "maybe"}, "`dark_objects` must be true or false"),
         ("otsu", {"in_channels": 2}, "2 channel"),
@@ -141,7 +141,8 @@ def test_what_is_wrong_is_said(method: str, options: dict[str, Any], words: str,
 @pytest.mark.parametrize("method", METHODS)
 def test_the_overlays_say_what_is_true(method: str) -> None:
     two, three = (
-        json.loads((BUNDLES / bundle / "configs" / f"{method}.json").read_text()) for bundle in ("denoiseg_2d", "denoiseg_3d")
+        json.loads((BUNDLES / bundle / "configs" / "predict" / f"{method}.json").read_text())
+        for bundle in ("denoiseg_2d", "denoiseg_3d")
     )
     assert two == three
     assert (two["denoiser"], two["segmenter"]) == ((method, "none") if method in DENOISERS else ("none", method))

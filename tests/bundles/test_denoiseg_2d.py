@@ -136,4 +136,4 @@ def test_export_to_torchscript(trained: Path, tmp_path: Path) -> None:
 def test_the_same_network_as_eager_after_export_needs_no_file_beside_it(trained: Path) -> None:
     state = torch.load(trained / "models" / "model.pt", weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in state.values())
-    assert {"mean", "std", "threshold", "architecture", "image_mode"} <= set(state)
+    assert {"mean", "std", "threshold", "description", "image_mode"} <= set(state)

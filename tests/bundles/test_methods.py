@@ -60,7 +60,7 @@ def trained(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for method in METHODS:
         if method == TYPED:
             configs = bundle_folder("denoiseg_2d") / "configs"
-            overlay = f"['{configs}/train.json','{configs}/{method}.json']"
+            overlay = f"['{configs}/train.json','{configs}/train/{method}.json']"
             options = {"dataset_dir": cells, "output_dir": method, "ckpt_dir": f"{method}/models", **TINY}
             done = run_program(["-m", "monai.bundle", "run", "--config_file", overlay, *words(**options)], folder)
             assert done.code == 0, f"{done.out[-2000:]}\n{done.err[-3000:]}"

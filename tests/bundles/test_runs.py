@@ -131,11 +131,12 @@ def test_a_run_has_to_be_named(working: Path, dataset: Path, capsys: pytest.Capt
     assert [path.name for path in working.iterdir()] == ["denoiseg_run"]
 
 
-def test_a_run_gives_its_network(working: Path, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image = str(dataset / "images" / "t0.tif")
-    assert main(["infer", "--run", "denoiseg_run", "--dataset_dir", image]) == 0
+def test_a_run_gives_its_network(working: Path, dataset: Path) -> None:
+    image = dataset / "images" / "t0.tif"
+    done = run_program(["-m", "monai_denoiseg.cli", "infer", *words(run="denoiseg_run", dataset_dir=image)], working)
+    assert done.code == 0, done.err
+    assert "network: denoiseg_run/models/model.pt" in done.out
     assert {path.name for path in (working / "denoiseg_results").glob("*.tif")} == {"t0_instances.tif", "t0_denoised.tif"}
-    assert "network: denoiseg_run/models/model.pt" in capsys.readouterr().out
     assert main(["evaluate", "--run", "denoiseg_run", "--dataset_dir", str(dataset)]) == 0
     assert json.loads((working / "denoiseg_results" / "metrics.json").read_text())["model_file"] == "denoiseg_run/models/model.pt"
 

@@ -166,7 +166,10 @@ def test_a_trained_network_as_expert(tmp_path: Path) -> None:
     options = {"image": str(tmp_path / "a.tif"), "experts": ["constant", "network"]}
     out = infer(tmp_path, model_file=str(tmp_path / "model.pt"), **options)
     assert tifffile.imread(out / "a_mask.tif").shape == mask.shape
-    for wrong, text in (({}, "needs `model_file`"), ({"model_file": str(tmp_path / "gone.pt")}, "no trained network")):
+    for wrong, text in (
+        ({}, "needs `model_file`"),
+        ({"model_file": str(tmp_path / "gone.pt")}, "gone.pt does not exist: train first"),
+    ):
         with pytest.raises(Exception) as caught:
             infer(tmp_path, **options, **wrong)
         assert text in why(caught.value)

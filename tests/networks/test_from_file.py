@@ -75,5 +75,5 @@ def test_a_file_for_other_axes_or_channels(tmp_path: Path, kind: str) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     for load in (load_network, lambda path: load_weights(DenoiSegNet(2, **TINY), path)):
-        with pytest.raises(FileNotFoundError, match=r"no trained network .*m.pt: train first .* or pass --model_file"):
+        with pytest.raises(FileNotFoundError, match=r"no trained network .*m.pt: train first.*--run or --model_file"):
             load(tmp_path / "m.pt")

@@ -15,6 +15,7 @@ from monai_denoiseg.engines import DenoiseImaged
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.networks import DenoiSegNet, SequentialNet, joined_network, start_network
 
+DATA = str(Path("data").absolute())
 TINY: dict[str, Any] = {"depth": 1, "features": 4}
 
 
@@ -54,7 +55,7 @@ SETTINGS = {"dataset_dir": "data", "depth": 3, "max_epochs": 7, "alpha": 0.0, "n
 def test_trained_once_then_reused(trainings: Trainings, tmp_path: Path) -> None:
     for _ in range(2):
         assert first_stage("noise2void", ["input"], tmp_path, SETTINGS) == tmp_path / "model.pt"
-    assert trainings.calls == [({"dataset_dir": "data", "depth": 3, "max_epochs": 7, "seed": 1}, False)]
+    assert trainings.calls == [({"dataset_dir": DATA, "depth": 3, "max_epochs": 7, "seed": 1}, False)]
 
 
 def test_another_segmentation_reuses_it(trainings: Trainings, tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_other_settings_train_anew_and_say_which(trainings: Trainings, tmp_path:
     first_stage("noise2void", ["input"], tmp_path, SETTINGS)
     with caplog.at_level("INFO"):
         first_stage("noise2void", ["input"], tmp_path, SETTINGS | {"depth": 2}, epochs=3)
-    assert trainings.calls[1][0] == {"dataset_dir": "data", "depth": 2, "max_epochs": 3, "seed": 1}
+    assert trainings.calls[1][0] == {"dataset_dir": DATA, "depth": 2, "max_epochs": 3, "seed": 1}
     assert not trainings.calls[1][1]
     assert "depth (3, now 2), max_epochs (7, now 3)" in caplog.text
 
@@ -175,3 +176,13 @@ def test_denoises_with_the_whole_images_intensity(tmp_path: Path) -> None:
     found = DenoiseImaged(tmp_path / "n.pt", amp="off")({"image": image, "intensity": intensity})["image"]
     expected = DenoiSegInferer()(image[None], net, intensity=intensity[None])[0]
     torch.testing.assert_close(found, expected)
+
+
+def test_an_extended_run_keeps_its_denoiser(trainings: Trainings, tmp_path: Path) -> None:
+    first_stage("noise2void", ["input"], tmp_path, SETTINGS | {"existing": "rename"})
+    extended = SETTINGS | {"max_epochs": 12, "resume": True, "dataset_dir": DATA, "existing": None}
+    assert first_stage("noise2void", ["input"], tmp_path, extended) == tmp_path / "model.pt"
+    assert len(trainings.calls) == 1
+    assert "existing" not in trainings.calls[0][0]
+    first_stage("noise2void", ["input"], tmp_path, extended | {"depth": 2})
+    assert len(trainings.calls) == 2, "other settings are another denoiser"

@@ -56,7 +56,9 @@ def check_known(config: Mapping[str, Any], running: str) -> None:
     """
     declared, used = settings_of(running), references(config)
     free = used | (_wiring() - {setting.name for setting in SETTINGS}) | _of_monai()
-    own = {key for key, setting in declared.items() if not setting.methods_only or key in used}
+    methods = {key for key, setting in declared.items() if setting.methods_only}
+    # Of an overlay's keys one may lie idle, where what it goes to was overridden.
+    own = declared.keys() - (set() if methods & used else methods)
     unknown = [key for key in config if key not in own and key not in free and not key.startswith("_")]
     if unknown:
         hints = {key: _hint(key, running, own) for key in unknown}

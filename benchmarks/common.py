@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from monai_denoiseg.bundle.folders import bundle_folder
+from monai_denoiseg.bundle.run import OVERLAYS, RUNS
 from monai_denoiseg.handlers import versions
 
 RESULTS = Path(__file__).parent / "results"
@@ -59,14 +60,16 @@ def run_bundle(
         config: name of the configuration without ``.json``.
         log: file to which the output of the process is appended.
         bundle: name of the bundle.
-        overlays: names of configurations laid over it, in this order.
+        overlays: names of its methods, or paths without ``.json``, laid over it in this order.
         threads: threads of the process (``OMP_NUM_THREADS``); as the environment says if absent.
         overrides: keys of the configuration and their values.
 
     Raises:
         RuntimeError: with the end of the log when it fails.
     """
-    files = [str(bundle_folder(bundle) / "configs" / f"{name}.json") for name in (config, *overlays)]
+    configs = bundle_folder(bundle) / "configs"
+    methods = configs / next(OVERLAYS[task] for task, name in RUNS.items() if name == config)
+    files = [str(path) for path in (configs / f"{config}.json", *(methods / f"{name}.json" for name in overlays))]
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
     command += ["--config_file", files[0] if len(files) == 1 else str(files)]
     for key, value in overrides.items():

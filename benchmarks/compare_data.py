@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from monai_denoiseg.data import LoadItemd, SavePredictiond, folder_datalist, split_datalist, split_name
+from monai_denoiseg.files.record import FOLDER
 
 NOISE_SEED, SPLIT_SEED = 123, 42
 SUBFOLDERS = {"image": "images", "label": "labels", "clean": "clean"}
@@ -124,3 +125,5 @@ def add_noise(items: Sequence[Item], folder: Path, noise: float, axes: str | Non
             save[part]({part: array, "meta": image})
         if "label" in item:
             link(Path(item["label"]), folder / "labels" / f"{stem}_{tag}{split_name(item['label'])[1]}")
+    for part in parts:  # these are images from now on: what is recorded as a result is not read as an image
+        shutil.rmtree(folder / part / FOLDER, ignore_errors=True)

@@ -14,8 +14,7 @@ from common import run_bundle
 from compare_data import Folders
 from dsb2018 import HONEST, unlabelled
 
-from monai_denoiseg.bundle.folders import bundle_folder
-from monai_denoiseg.bundle.run import methods
+from monai_denoiseg.bundle.run import config_files, methods
 from monai_denoiseg.bundle.two_stages import OWN
 from monai_denoiseg.checks import check_option, suggest
 
@@ -96,11 +95,12 @@ def overlay(method: str, bundle: str) -> dict[str, Any]:
     if method in PLAIN:
         return dict(PLAIN[method])
     check_option("--methods", method, known_methods(bundle))
-    return _config(method, bundle)
+    return _config("train" if method in methods("train", bundle) else "evaluate", bundle, method)
 
 
-def _config(name: str, bundle: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((bundle_folder(bundle) / "configs" / f"{name}.json").read_text("utf-8"))
+def _config(task: str, bundle: str, method: str | None = None) -> dict[str, Any]:
+    """Keys of a task's configuration, or of the method's alone."""
+    found: dict[str, Any] = json.loads(config_files(task, bundle, method)[-1].read_text("utf-8"))
     return found
 
 
@@ -138,7 +138,7 @@ def check_pairs(pairs: Sequence[tuple[str | None, str, str]], names: Sequence[st
     Raises:
         ValueError: naming the key and the way out.
     """
-    files = [_config(name, bundle) for name in ("train", "evaluate")]
+    files = [_config(task, bundle) for task in ("train", "evaluate")]
     for method, key, value in pairs:
         if method is not None and method not in names:
             raise ValueError(f"--set {method}:{key}={value}: {method!r} is not among --methods{suggest(method, names)}")
@@ -212,9 +212,9 @@ def _train(run: Run, protocol: Protocol, folders: Folders, folder: Path) -> None
     run_bundle("train", folder / "log.txt", protocol.bundle, overlays, protocol.threads, **keys)
 
 
-def _known(protocol: Protocol, run: Run, name: str) -> dict[str, Any]:
-    """Those of the further keys that a configuration has."""
-    known = set(_config(name, protocol.bundle))
+def _known(protocol: Protocol, run: Run, task: str) -> dict[str, Any]:
+    """Those of the further keys that a task's configuration has."""
+    known = set(_config(task, protocol.bundle))
     known |= overlay(run.method, protocol.bundle).keys() if not trained(run.method, protocol.bundle) else set()
     given = ({"binary_labels": "keep"} if protocol.dsb else {}) | protocol.keys(run.method)
     return {key: value for key, value in given.items() if key in known}

@@ -227,9 +227,14 @@ def test_command_of_a_bundle_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(common.subprocess, "run", lambda command, **rest: seen.update(command=command, **rest) or Done())
     common.run_bundle("train", tmp_path / "log.txt", overlays=["noise2void"], threads=3, alpha=1)
     files = seen["command"][seen["command"].index("--config_file") + 1]
-    assert re.fullmatch(r"\['.*/train\.json', '.*/noise2void\.json'\]", files)
+    assert re.fullmatch(r"\['.*/configs/train\.json', '.*/configs/train/noise2void\.json'\]", files)
     assert seen["env"]["OMP_NUM_THREADS"] == "3"
     assert seen["command"][-2:] == ["--alpha", "1"]
+    common.run_bundle("train", tmp_path / "log.txt", overlays=[str(tmp_path / "own")])
+    assert seen["command"][-1].endswith(f"'{tmp_path / 'own'}.json']")
+    for config in ("evaluate", "inference"):
+        common.run_bundle(config, tmp_path / "log.txt", "denoiseg_3d", ["median"])
+        assert re.fullmatch(rf"\['.*/configs/{config}\.json', '.*3d/configs/predict/median\.json'\]", seen["command"][-1])
 
 
 def test_commands_of_the_page_are_right() -> None:

@@ -168,3 +168,34 @@ def test_validation_images_of_their_own_folder_keep_their_names(tmp_path: Path) 
     assert all(name.startswith("validation_dir/images/") for name in before["validation"])
     again = training_data(data, tmp_path, validation_dir=other, previous=before)
     assert split_names(**again, validation_dir=other) == before
+
+
+def test_new_validation_images_are_never_trained_on(tmp_path: Path) -> None:
+    data, other = _folder(tmp_path / "data", 6), _folder(tmp_path / "other", 2, n=3)
+    before = split_names(**training_data(data, tmp_path, validation_dir=other), validation_dir=other)
+    shutil.copy(other / "images" / "nuclei_0000.tif", other / "images" / "zz.tif")
+    after = split_names(**training_data(data, tmp_path, validation_dir=other, previous=before), validation_dir=other)
+    assert after["training"] == before["training"]
+    assert after["validation"] == [*before["validation"], "validation_dir/images/zz.tif"]
+
+
+@pytest.mark.parametrize(("change", "message"), [("image", "hold something else"), ("label", "have lost their label")])
+def test_a_run_goes_on_with_its_own_images_only(tmp_path: Path, change: str, message: str) -> None:
+    data = _folder(tmp_path / "data", 6)
+    before = split_names(**training_data(data, tmp_path))
+    name = Path(before["labelled"][0]).name
+    if change == "image":
+        tifffile.imwrite(data / "images" / name, np.full((32, 32), 7, np.uint16))
+    else:
+        (data / "labels" / name).unlink()
+    with pytest.raises(ValueError, match=rf"1 images of the run {message} .*{name}.*--dataset_dir"):
+        training_data(data, tmp_path, previous=before)
+
+
+def test_images_that_are_not_read_are_no_new_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = _folder(tmp_path / "data", 4)
+    before = split_names(**training_data(data, tmp_path, labelled_only=True))
+    with caplog.at_level("INFO"):
+        after = split_names(**training_data(data, tmp_path, labelled_only=True, previous=before))
+    assert after == before
+    assert "new images" not in caplog.text

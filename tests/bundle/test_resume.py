@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from monai_denoiseg.bundle.resume import MAY_DIFFER, previous_split, read_checkpoint, resumed_settings
+from monai_denoiseg.bundle.resume import MAY_DIFFER, kept_settings, previous_split, read_checkpoint, resumed_settings
 
 STORED = {"alpha": 0.9, "seed": 3, "max_epochs": 4, "num_workers": 0, "dataset_dir": "cells", "resume": False}
 DEFAULTS = {"alpha": 0.5, "seed": 0, "max_epochs": 40, "num_workers": 0, "dataset_dir": "simulated", "resume": True}
@@ -60,3 +60,17 @@ def test_the_split_of_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     assert previous_split(tmp_path, True) == split
     assert previous_split(tmp_path, False) is None
     assert read_checkpoint(tmp_path / "last.pt")["about"]["settings"] == {"alpha": 0.1}
+
+
+def test_places_are_kept_as_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = kept_settings({"dataset_dir": "cells", "alpha": 0.5, "validation_dir": None})
+    assert kept == {"dataset_dir": str(tmp_path / "cells"), "alpha": 0.5, "validation_dir": None}
+    assert resumed_settings(kept, {"dataset_dir": "cells"}, {"dataset_dir"}) == {}
+
+
+@pytest.mark.parametrize(("before", "now"), [(None, "other"), ("other", None)])
+def test_a_validation_folder_does_not_come_or_go(before: str | None, now: str | None) -> None:
+    with pytest.raises(ValueError, match="`validation_dir` was"):
+        resumed_settings({"validation_dir": before}, {"validation_dir": now}, {"validation_dir"})
+    assert resumed_settings({"validation_dir": "a"}, {"validation_dir": "b"}, {"validation_dir"}) == {}

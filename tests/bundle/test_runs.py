@@ -125,3 +125,4 @@ def test_rename_keeps_all_that_the_earlier_run_left(tmp_path: Path) -> None:
     take(tmp_path, existing="rename").release()
     assert json.loads((tmp_path / "run" / "settings.1.json").read_text()) == {"finished": True}
     assert (tmp_path / "run" / "panels.1" / "epoch_0001.png").is_file()
+    assert [path.name for path in (tmp_path / "run" / "models").iterdir()] == ["last.1.pt"], "no old network for the new run"

@@ -44,7 +44,7 @@ def user_settings() -> dict[str, Any]:
     explain_errors()
     resolver, folder = _running()
     config = dict(resolver.items[""].get_config())
-    typed = typed_words()
+    typed = {} if _within_another() else typed_words()
     values = check_settings(config, typed)
     _put(resolver, values)
     if values.get("resume") is True:
@@ -79,6 +79,11 @@ def _running() -> tuple[ReferenceResolver, Path | None]:
     if resolver is None:
         raise RuntimeError("user_settings() can only be called from a bundle configuration")
     return resolver, folder
+
+
+def _within_another() -> bool:
+    """Whether another run has started this one, such as its first stage: what was typed is meant for the other."""
+    return len({id(owner) for owner in _callers() if isinstance(owner, ConfigWorkflow)}) > 1
 
 
 def _own_network(values: Mapping[str, Any], folder: Path | None) -> Path | None:

@@ -21,6 +21,10 @@ Item = Mapping[str, Any]
 
 MOST_IMAGES = 3000
 """Images whose digests are kept: those of more would make the file of a small network mostly digests."""
+OF_A_PLACE = ("_dir", "_file", "_root")
+"""Ends of settings that name folders and files: these may be names of patients."""
+OF_A_START = ("resume", "existing")
+"""Settings that say how a run began: one that was stopped and went on ends with the same file."""
 _LOOKED_AT = 50
 
 
@@ -37,7 +41,7 @@ def describe_training(
         dataset: the loaded training images, for voxel size and intensities.
 
     Returns:
-        ``versions``, ``settings`` (without folders and files, whose names may be those of patients), ``spacing`` (the median
+        ``versions``, ``settings`` (without folders and files), ``spacing`` (the median
         voxel size; None if no file tells), ``intensity`` (see :func:`intensity_range`) and ``data`` (see :func:`fingerprint`).
 
     >>> from monai_denoiseg.networks import DenoiSegNet
@@ -49,7 +53,7 @@ def describe_training(
     """
     found = {
         "versions": versions(),
-        "settings": {key: value for key, value in settings.items() if not key.endswith(("_dir", "_file", "_root"))},
+        "settings": {key: value for key, value in settings.items() if not key.endswith(OF_A_PLACE) and key not in OF_A_START},
         "spacing": typical_spacing(dataset, settings.get("spacing")),
         "intensity": intensity_range(dataset),
         "data": fingerprint(training, validation),

@@ -3,7 +3,6 @@
 from monai_denoiseg.bundle.datalists import (
     count_data,
     labelled_flags,
-    split_names,
     training_data,
     trains_on_labels_only,
     typical_spacing,
@@ -17,6 +16,7 @@ from monai_denoiseg.bundle.folders import (
     run_folder,
     simulated_folder,
 )
+from monai_denoiseg.bundle.kept_split import split_names
 from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training
 from monai_denoiseg.bundle.provenance import describe_training
 from monai_denoiseg.bundle.resume import kept_settings, previous_split

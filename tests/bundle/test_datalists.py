@@ -12,7 +12,7 @@ import tifffile
 import torch
 
 from monai_denoiseg.bundle import count_data, training_data, typical_spacing
-from monai_denoiseg.bundle.datalists import split_names
+from monai_denoiseg.bundle.kept_split import split_names
 from monai_denoiseg.data import write_simulated
 
 

@@ -57,7 +57,7 @@ def test_a_killed_process_makes_nothing_foreign_and_its_rest_is_removed(tmp_path
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         time.sleep(0.05 + 0.013 * turn)
         process.send_signal(stop)
-        process.wait()
+        process.wait(timeout=60)
         process.stdout.close()
         there = {name: text for name, text in content(tmp_path).items() if not name.startswith(".")}
         assert set(there) == {"a", "b", "c"} and set(there.values()) <= {"old", *(f"new{i}" for i in range(turn + 1))}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from monai_denoiseg.label.study import describe, image_path, served_times, split_study, study_items, unsuitable
+from monai_denoiseg.label.study import describe, image_path, served_times, split_study, study_items
+from monai_denoiseg.label.usable import unsuitable
 
 from .conftest import FakeDatastore, Study, write_volume
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 HELP = (
-    "MONAI Label is not installed here: in a checkout `make label-env` (or `bash scripts/label_env.sh FOLDER`) builds an environment "
-    "that has it, see docs/label.md; activate it and try again"
+    "MONAI Label is not installed here: in a checkout `make label-env` (or `bash scripts/label_env.sh FOLDER`) builds an "
+    "environment that has it, see docs/label.md; activate it and try again"
 )
 
 try:

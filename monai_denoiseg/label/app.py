@@ -156,17 +156,18 @@ class DenoiSegApp(MONAILabelApp):  # type: ignore[misc]
         return network_problem(path, int(defaults(bundle)["spatial_dims"]))
 
     def _local_request(self, url: str, params: Any, action: str) -> Any:
-        """Call the server from a process it started, with its token; see MONAI Label."""
-        token = os.environ.get(TOKEN)
-        if token is None:
-            return super()._local_request(url, params, action)
+        """Call the server from a process it started, with its token; a training that is done has not failed where it is gone."""
         import requests
 
         address = f"http://127.0.0.1:{settings.MONAI_LABEL_SERVER_PORT}{url}"
-        response = requests.post(address, json=params or {}, headers={"Authorization": f"Bearer {token}"}, timeout=60)
-        if response.status_code != 200:
-            logger.error("failed to start %s: %s", action, response.text)
-        return response.json() if response.status_code == 200 else None
+        headers = {"Authorization": f"Bearer {os.environ[TOKEN]}"} if TOKEN in os.environ else {}
+        try:
+            response = requests.post(address, json=params or {}, headers=headers, timeout=60)
+            response.raise_for_status()
+        except requests.RequestException as error:
+            logger.warning("failed to start %s: %s", action, error)
+            return None
+        return response.json()
 
     def infer(self, request: dict[str, Any], datastore: Any = None) -> Any:
         """Run a model; see MONAI Label."""
@@ -216,9 +217,18 @@ class DenoiSegApp(MONAILabelApp):  # type: ignore[misc]
 
         def run() -> Any:
             checked = check_batch(request)
-            return super(DenoiSegApp, self).batch_infer(checked, datastore)
+            if checked.get("model") not in self._infers:
+                raise LookupError(f"no model {checked.get('model')!r}; there are {', '.join(self._infers)}")
+            return self._batch_infer(checked, datastore or self.datastore(), self._infer_one_of_many)
 
         return told(run, model=request.get("model"))
+
+    def _infer_one_of_many(self, request: dict[str, Any], datastore: Any = None) -> Any:
+        """Run a model; an image that cannot be predicted does not stop the others."""
+        try:
+            return self.infer(request, datastore)
+        except HTTPException as error:
+            return {"label": None, "error": str(error.detail)}
 
     def scoring(self, request: dict[str, Any], datastore: Any = None) -> Any:
         """Run a scoring; see MONAI Label."""

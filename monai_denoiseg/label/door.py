@@ -1,4 +1,4 @@
-"""The front door of the server: who may come in at all, by the address they call, the page they come from and the token they have."""
+"""The front door of the server: who may come in, by the address they call, the page they come from and the token they bring."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FrontDoor:
         token: what a request must bring; None: nothing.
         host: what the server listens on.
         origins: origins of web pages that may use the server besides its own, such as ``"http://127.0.0.1:3000"``.
-        temporary: folder of temporary files to keep tidy: what a request that failed has left is removed.
+        temporary: folder of temporary files to keep tidy: what a request leaves there is removed.
     """
 
     def __init__(
@@ -139,23 +139,15 @@ class FrontDoor:
             await answer(send, 200, {"access_token": self.token, "token_type": "Bearer"})
 
     async def _pass_on(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Call the application; where it refuses or fails, MONAI Label leaves the files it has received."""
-        status = 500
+        """Call the application, and remove what it leaves: files it received where it fails, the archive of a data set."""
         alone = self.running == 0
         before = self._files()
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
         self.running += 1
         try:
-            await self.app(scope, receive, sent)
+            await self.app(scope, receive, send)
         finally:
             self.running -= 1
-            if status >= 400 and alone and self.running == 0:
+            if alone and self.running == 0:
                 for path in self._files() - before:
                     remove(path)
 

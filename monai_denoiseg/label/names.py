@@ -21,7 +21,7 @@ def plain_name(text: object) -> bool:
     Args:
         text: an id, a tag, a file name.
 
-    >>> plain_name("case 01.v1"), plain_name("50%"), plain_name("../x"), plain_name("..%252fx"), plain_name("C:\\\\x")
+    >>> plain_name("case 01.v1"), plain_name("50%"), plain_name("../x"), plain_name("..%252fx"), plain_name(r"a\\b")
     (True, True, False, False, False)
     """
     if not isinstance(text, str):

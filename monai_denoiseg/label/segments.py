@@ -78,9 +78,9 @@ def read_segments(
 def values_of_segments(label: np.ndarray, count: int, numbers: Sequence[int | None] = ()) -> list[int]:
     """Which value of a label map each segment has: its place in the list, or where the map says otherwise the client's number.
 
-    3D Slicer numbers the segments it exports from 1 on, in the order of the list; the ``idx`` it sends also counts those it leaves
-    out, such as a background. Other clients mean their ``idx``. So the numbers count where they are in another order than the list,
-    or where the map holds values that are no places in it.
+    3D Slicer numbers the segments it exports from 1 on, in the order of the list; the ``idx`` it sends also counts those it
+    leaves out, such as a background. Other clients mean their ``idx``. So the numbers count where they are in another order than
+    the list, or where the map holds values that are no places in it.
 
     Args:
         label: the map.

@@ -13,7 +13,7 @@ from monai_denoiseg.checks import check_range
 from monai_denoiseg.data import count_labelled
 from monai_denoiseg.label.options import shown
 from monai_denoiseg.label.segments import prepare_label, segment_names, segment_values
-from monai_denoiseg.label.usable import image_problem, is_outlines, label_problem
+from monai_denoiseg.label.usable import image_problem, label_problem, readable
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _label(datastore: Any, name: str, folder: str | os.PathLike, problems: list[
     names = segment_names(info)
     plain = {key: options[key] for key in ("spatial_dims", "axes")}
     # With names the values need not be those of the classes yet.
-    problem = label_problem(label, image, **plain, binary_labels="keep") if names or is_outlines(label) else ""
+    problem = label_problem(label, image, **plain, binary_labels="keep") if names or not readable(label) else ""
     if not problem:
         try:
             prepared = prepare_label(label, image, folder, segments=names, numbers=segment_values(info), **options)

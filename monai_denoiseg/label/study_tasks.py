@@ -107,14 +107,30 @@ def trained_bundle(bundles: Mapping[str, Path], name: str | None = None) -> Path
         name: the one asked for.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: when there is no such bundle.
 
-    >>> trained_bundle({"denoiseg_2d": Path("untrained")}) is None
+    >>> trained_bundle({}) is None
     True
+    """
+    return next(iter(trained_bundles(bundles, name)), None)
+
+
+def trained_bundles(bundles: Mapping[str, Path], name: str | None = None) -> list[Path]:
+    """The bundles that have a network, the one trained last first.
+
+    Args:
+        bundles: folders by name.
+        name: the only one asked for.
+
+    Raises:
+        ValueError: when there is no such bundle.
+
+    >>> trained_bundles({})
+    []
     """
     wanted = bundles if name is None else {name: bundles[check_option("model", text("model", name), bundles)]}
     ready = [folder for folder in wanted.values() if not model_problem(folder)]
-    return max(ready, key=lambda folder: model_file(folder).stat().st_mtime) if ready else None
+    return sorted(ready, key=lambda folder: -model_file(folder).stat().st_mtime)
 
 
 def candidates(datastore: Any, bundle: Path | None, request: Mapping[str, Any]) -> dict[str, str]:
@@ -153,8 +169,7 @@ class MeasureStrategy(Strategy):  # type: ignore[misc]
 
     def __call__(self, request: Mapping[str, Any], datastore: Any) -> dict[str, Any] | None:
         """The image to annotate next; None when all are annotated."""
-        bundle = trained_bundle(self.bundles, request.get("model"))
-        images = candidates(datastore, bundle, request)
+        bundle, images = self._images(datastore, request)
         by_chance = bundle is None or self.name == "random"
         scores = {image: random.random() for image in images} if by_chance else self._measured(bundle, images)
         times = served_times(datastore, list(images), self.name)
@@ -171,9 +186,18 @@ class MeasureStrategy(Strategy):  # type: ignore[misc]
             return None
         found: dict[str, Any] = {"id": chosen, "score": None if by_chance else scores[chosen]}
         if by_chance and self.name != "random":
-            found["note"] = "no network is trained yet: chosen at random"
+            trained = trained_bundles(self.bundles)
+            found["note"] = f"no network {'that reads it ' if trained else ''}is trained yet: chosen at random"
         logger.info("%s: %s", self.name, found)
         return found
+
+    def _images(self, datastore: Any, request: Mapping[str, Any]) -> tuple[Path | None, dict[str, str]]:
+        """The bundle that measures and the images it can read; no bundle where those that are trained can read none."""
+        for bundle in trained_bundles(self.bundles, request.get("model")):
+            images = candidates(datastore, bundle, request)
+            if images or request.get("model") is not None:
+                return bundle, images
+        return None, candidates(datastore, None, request)
 
     def _measured(self, bundle: Any, images: Mapping[str, str]) -> dict[str, float | None]:
         book, start = ScoreBook(bundle / "scores", bundle), time.time()

@@ -123,6 +123,18 @@ def is_outlines(label: str | os.PathLike) -> bool:
     return Path(label).suffix.lower() == ".xml"
 
 
+def readable(label: str | os.PathLike) -> bool:
+    """Whether a label file has an ending of a format that holds values.
+
+    Args:
+        label: file.
+
+    >>> readable("a.nii.gz"), readable("a.xml"), readable("a.svs")
+    (True, False, False)
+    """
+    return bool(split_name(label)[1])
+
+
 def _outlines_problem(label: str | os.PathLike) -> str:
     try:
         read_outlines(label)

@@ -18,6 +18,7 @@ from monai_denoiseg.label.options import device_of, infer_settings
 from monai_denoiseg.label.predict import predict_to
 from monai_denoiseg.label.results import convert, new_name, result_type, value_names
 from monai_denoiseg.label.starting import OPTIONS, scribble_values, self2seg_file
+from monai_denoiseg.label.usable import lying_header
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ class _FileTask(InferTask):  # type: ignore[misc]
         if not isinstance(request.get("image"), str):
             raise ValueError("an image of the study or an uploaded file is needed")
         extension, dtype = result_type(request)
+        problem = lying_header(request["image"], self.dimension)
+        if problem:
+            raise ValueError(problem)
         try:
             kept = self.predict(request)
         except MemoryError as error:

@@ -115,6 +115,8 @@ def convert(path: str | Path, extension: str | None = None, dtype: str | None = 
         image = itk.imread(str(path))
         values = np.asarray(itk.array_from_image(image))
         values = cast_to(values, dtype) if dtype else values
+        if extension == ".png" and values.ndim != 2:
+            raise ValueError("a volume cannot be stored as '.png'; ask for .nii.gz, .nrrd or .tif")
         changed = itk.image_from_array(values[None] if values.ndim == 2 and extension in VOLUMES else values)
         _keep_place(image, changed)
         target = path.with_name(f"{stem}{extension}" if extension != suffix else f"{stem}_{values.dtype}{suffix}")

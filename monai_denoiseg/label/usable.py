@@ -14,6 +14,9 @@ from monai_denoiseg.data.reader import image_layout, split_name
 from monai_denoiseg.engines import first_cause
 from monai_denoiseg.label.outlines import read_outlines
 
+MOST_VOXELS_IN_A_BYTE = 4096
+"""Voxels a byte of a file stands for at most; zlib packs an empty image about 1000 to 1."""
+
 BYTES_FOR_A_VOXEL = 12
 """Memory to load an image: the file's values, and those the network takes, once more while they are checked."""
 
@@ -38,9 +41,26 @@ def unsuitable(image: str | os.PathLike, spatial_dims: int, axes: str | None = N
         layout = image_layout(image, axes, spatial_dims)
     except Exception as error:  # of a damaged file a library raises anything
         return named(image, error)
+    voxels = " x ".join(map(str, layout.shape))
+    if math.prod(layout.shape) > MOST_VOXELS_IN_A_BYTE * (Path(image).stat().st_size + 2**10):
+        return f"{name}: its header speaks of {voxels} voxels, the file has {Path(image).stat().st_size:,} bytes"
     if math.prod(layout.shape) * BYTES_FOR_A_VOXEL > memory():
-        return f"{name}: its header speaks of {' x '.join(map(str, layout.shape))} voxels, more than fit into memory"
+        return f"{name}: its header speaks of {voxels} voxels, more than fit into memory"
     return f"{name} holds {layout.frames} images along time; store them in one file each" if layout.frames else ""
+
+
+def lying_header(image: str | os.PathLike, spatial_dims: int) -> str:
+    """Why a file's header cannot be true: predicting so many voxels that are not there would take for ever; empty if it can.
+
+    Args:
+        image: file.
+        spatial_dims: of the network.
+
+    >>> lying_header("missing.tif", 2)
+    ''
+    """
+    problem = unsuitable(image, spatial_dims) if Path(image).is_file() else ""
+    return problem if "its header speaks of" in problem and "memory" not in problem else ""
 
 
 def image_problem(image: str | os.PathLike, spatial_dims: int, axes: str | None = None, channels: int | None = None) -> str:

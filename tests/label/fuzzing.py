@@ -90,7 +90,14 @@ class Requests:
 
     def __init__(self, seed: int, root: Path) -> None:
         self.random, self.root = random.Random(seed), root
-        self.names = [*TREE, *DEEP, str(root / "marker"), str(root / "marker.tif"), str(root / "outside"), f"../{root.name}/marker"]
+        self.names = [
+            *TREE,
+            *DEEP,
+            str(root / "marker"),
+            str(root / "marker.tif"),
+            str(root / "outside"),
+            f"../{root.name}/marker",
+        ]
 
     def draw(self, count: int) -> Iterator[Sent]:
         """So many, of all kinds in turn."""
@@ -168,7 +175,9 @@ class Requests:
         key = pick(INFER if task == "denoiseg_2d" else SELF2SEG)
         options = {"device": "cpu", "tta": False, "experts": "constant", "time_budget": 1, key: value}
         headers, body = form({"params": json.dumps({**options, "label_info": value} if pick([True, False]) else options)})
-        return Sent("wrong type", "POST", f"/infer/{task}?image=plane4&output={pick(['json', 'image', 'all', 'x'])}", headers, body)
+        return Sent(
+            "wrong type", "POST", f"/infer/{task}?image=plane4&output={pick(['json', 'image', 'all', 'x'])}", headers, body
+        )
 
     def trainings(self) -> Sent:
         pick = self.random.choice
@@ -204,11 +213,26 @@ class Requests:
         target = {"info": "/datastore/image/info?image=plane5", "wsi": "/infer/wsi_v2/denoiseg_2d?image=plane4"}.get(field)
         headers, body = form({field: data}, {"label": ("l.tif", picture())})
         target = target or pick(["/infer/denoiseg_2d?image=nowhere", "/datastore/label?image=nowhere"])
-        return Sent("body", "POST" if "/infer" in target else "PUT", target, headers, body[: pick([len(body), len(body) // 2, 40])])
+        return Sent(
+            "body", "POST" if "/infer" in target else "PUT", target, headers, body[: pick([len(body), len(body) // 2, 40])]
+        )
 
     def uploads(self) -> Sent:
         pick = self.random.choice
-        name = pick(["x.py", "x.tif.py", "../x.tif", "x", "main.py", "datastore_v2.json", "x" * 300 + ".tif", ".lock", "x.tif\0.py", "/x.tif"])
+        name = pick(
+            [
+                "x.py",
+                "x.tif.py",
+                "../x.tif",
+                "x",
+                "main.py",
+                "datastore_v2.json",
+                "x" * 300 + ".tif",
+                ".lock",
+                "x.tif\0.py",
+                "/x.tif",
+            ]
+        )
         damaged = [b"", b"hello", picture()[:50], gzip.compress(b"hello"), gzip.compress(b"a" * 400)[:20], b"\x93NUMPY\x01\x00"]
         good_name = pick(["d.tif", "d.nii.gz", "d.png", "d.npy", "d.nii", "d.jpg"])
         method, target, field = pick(
@@ -256,7 +280,9 @@ class Requests:
                 {"Authorization": "Basic YTpi"},
             ]
         )
-        target = pick(["/info/", "/datastore/?output=all", "/train/denoiseg_2d", "/datastore/image?image=plane1", "/auth/token/valid"])
+        target = pick(
+            ["/info/", "/datastore/?output=all", "/train/denoiseg_2d", "/datastore/image?image=plane1", "/auth/token/valid"]
+        )
         method = pick(["GET", "OPTIONS"]) if not target.startswith("/train") else "POST"
         return Sent("caller", method, target, {**headers, "Content-Type": "application/json"}, b"{}" if method == "POST" else b"")
 
@@ -271,7 +297,9 @@ class Requests:
 
     def mutations(self) -> Sent:
         """A good request with some of its bytes changed, left out or doubled."""
-        headers, body = form({"params": json.dumps({"device": "cpu", "tta": False, "min_size": 3})}, {"file": ("a.tif", picture())})
+        headers, body = form(
+            {"params": json.dumps({"device": "cpu", "tta": False, "min_size": 3})}, {"file": ("a.tif", picture())}
+        )
         data = bytearray(body)
         for _ in range(self.random.randint(1, 8)):
             place = self.random.randrange(len(data))
@@ -296,7 +324,9 @@ def plant(root: Path) -> dict[str, bytes]:
     (root / "marker").write_bytes(b"marker")
     (root / "marker.tif").write_bytes(picture())
     (outside / "private.tif").write_bytes(picture())
-    (outside / "meta.info").write_text(json.dumps({"name": "x", "path": str(outside), "image": str(root / "marker"), "expiry": 1}))
+    (outside / "meta.info").write_text(
+        json.dumps({"name": "x", "path": str(outside), "image": str(root / "marker"), "expiry": 1})
+    )
     return state(root)
 
 

@@ -121,23 +121,32 @@ class Server:
     def __init__(self, address: str, app: Path, study: Study, log: Path, token: str = "") -> None:
         self.address, self.app, self.study, self.log, self.token = address, app, study, log, token
 
-    def call(self, method: str, path: str, body: Any = None, params: Mapping[str, Any] | None = None) -> tuple[int, bytes]:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
         """Status and content; ``body`` is sent as JSON, ``params`` as the form field MONAI Label reads them from."""
         if params is not None:
             return self.form(method, path, json.dumps(params))
-        return self._send(method, path, None if body is None else json.dumps(body).encode(), "application/json")
+        return self._send(method, path, None if body is None else json.dumps(body).encode(), "application/json", headers)
 
-    def form(self, method: str, path: str, params: str, label: Path | None = None) -> tuple[int, bytes]:
+    def form(self, method: str, path: str, params: str, label: Path | None = None, field: str = "label") -> tuple[int, bytes]:
         """Status and content for a form with the text ``params``, and a file."""
         mark = b"--5f3b\r\nContent-Disposition: form-data; name="
         data = mark + b'"params"\r\n\r\n' + params.encode() + b"\r\n"
         if label is not None:
-            data += mark + f'"label"; filename="{label.name}"\r\n\r\n'.encode() + label.read_bytes() + b"\r\n"
+            data += mark + f'"{field}"; filename="{label.name}"\r\n\r\n'.encode() + label.read_bytes() + b"\r\n"
         return self._send(method, path, data + b"--5f3b--\r\n", "multipart/form-data; boundary=5f3b")
 
-    def _send(self, method: str, path: str, data: bytes | None, kind: str) -> tuple[int, bytes]:
+    def _send(
+        self, method: str, path: str, data: bytes | None, kind: str, more: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
         headers = {} if data is None else {"Content-Type": kind}
-        headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= ({"Authorization": f"Bearer {self.token}"} if self.token else {}) | dict(more or {})
         request = urllib.request.Request(self.address + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:

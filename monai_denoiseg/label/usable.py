@@ -127,8 +127,13 @@ def label_problem(
         item: dict[Any, Any] = {"image": str(image), "label": str(label)}
         LoadItemd(spatial_dims=spatial_dims, axes=axes, binary_labels=binary_labels, classes=list(classes) or None)(item)
     except Exception as error:
-        return f"label {named(label, error)}"
+        return _of_label(label, error)
     return ""
+
+
+def _of_label(label: str | os.PathLike, error: BaseException) -> str:
+    text = named(label, error)
+    return text if text.startswith("label ") else f"label {text}"
 
 
 def is_outlines(label: str | os.PathLike) -> bool:
@@ -159,7 +164,7 @@ def _outlines_problem(label: str | os.PathLike) -> str:
     try:
         read_outlines(label)
     except (OSError, ValueError) as error:
-        return f"label {named(label, error)}"
+        return _of_label(label, error)
     return ""
 
 

@@ -200,7 +200,8 @@ def test_archives_that_are() -> None:
 def test_the_token_is_needed_and_enough() -> None:
     app = App()
     door = FrontDoor(app, TOKEN)
-    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {TOKEN}"}, {"authorization": "Bearer ä"}):
+    for word in ("", "Bearer wrong", f"Basic {TOKEN}", "Bearer ä"):
+        headers = {"authorization": word} if word else {}
         assert ask(door, "GET", "/info/", headers)[0] == 401
     assert app.bodies == []
     assert ask(door, "GET", "/info/", BEARER)[0] == 200
@@ -315,7 +316,8 @@ def test_forms(path: str, query: str, fields: dict[str, Any], file: tuple[str, s
 
 def test_tasks_of_all_models_and_switches() -> None:
     asked: list[Any] = []
-    check_task("/train/", {"epochs": 1, "b": {"epochs": 2}}, lambda method, request: asked.append((method, request)), ["a", "b"])
+    options = {"epochs": 1, "b": {"epochs": 2}}
+    check_task("/train/", options, lambda method, request: asked.append((method, request)), ["a", "b"])
     assert [(method, request["model"]) for method, request in asked] == [("train", "a"), ("train", "b")]
     assert truthy(["false", "true"])
 

@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,15 +59,11 @@ def ask(server: Server, sent: Sent) -> int:
     lines += [f"Content-Length: {len(sent.body)}", "Connection: close"]
     answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=LONGEST) as stream:
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # refused before all of it was sent
             stream.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + sent.body)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # refused before all of it was sent
-        try:
+        with suppress(ConnectionResetError):
             while b"\r\n" not in answer and (part := stream.recv(4096)):
                 answer += part
-        except ConnectionResetError:
-            pass
     status = re.match(rb"HTTP/1\.1 (\d{3})", answer)
     return int(status[1]) if status else 0
 

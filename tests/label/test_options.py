@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from monai_denoiseg.label.study_tasks import measures_of
 from monai_denoiseg.label.submitted import check_batch, check_process
 from monai_denoiseg.label.training import training_settings
 
-from .conftest import WAY_OUT
+from .conftest import WAY_OUT, write_volume
 
 installed = pytest.mark.skipif(not INSTALLED, reason=WAY_OUT)
 NOT_NUMBERS: list[Any] = [[], {}, [1], None, True, "abc", "nan", float("nan"), float("inf"), 10**400, "1e999", "\0"]
@@ -161,10 +162,6 @@ def test_values_beyond_reckoning_are_refused(tmp_path: Path, expert: str) -> Non
 def test_nothing_is_left_of_a_result_that_cannot_be_stored(
     app: Path, study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any]
 ) -> None:
-    import tempfile
-
-    from .conftest import write_volume
-
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

@@ -49,7 +49,9 @@ CLASSES = ["background", "liver", "spleen"]
         ([0, 1, 2], ["spleen", "liver"], [1, 1], [0, 2, 1]),
     ],
 )
-def test_which_value_is_which_segment(values: list[int], names: list[str], numbers: list[int | None], expected: list[int]) -> None:
+def test_which_value_is_which_segment(
+    values: list[int], names: list[str], numbers: list[int | None], expected: list[int]
+) -> None:
     assert read_segments(np.array(values), names, CLASSES, numbers).tolist() == expected
 
 

@@ -170,7 +170,9 @@ def test_nothing_is_done_through_a_link_that_leaves_the_study(server: Server) ->
 
 
 def test_a_batch_without_options_runs_without_a_gpu(server: Server) -> None:
-    code, content = server.call("POST", "/batch/infer/denoiseg_2d?run_sync=true&images=labeled", {"label_tag": "batch", "tta": False})
+    code, content = server.call(
+        "POST", "/batch/infer/denoiseg_2d?run_sync=true&images=labeled", {"label_tag": "batch", "tta": False}
+    )
     answer = json.loads(content)
     assert (code, sorted(answer)) == (200, server.study.annotated)
     assert all(found["label"] in server.study.annotated for found in answer.values())

@@ -169,6 +169,8 @@ def device_of(request: Mapping[str, Any]) -> str:
     wanted = request.get("device")
     wanted = wanted[0] if isinstance(wanted, list) and wanted else wanted
     named = text("device", wanted) if wanted not in (None, "", []) else None
+    if named is not None and named.startswith("cuda"):  # without a GPU it is taken as the CPU, but must be a name
+        _torch_device(named)
     return checked_device(name_to_device(named))
 
 
@@ -184,12 +186,16 @@ def checked_device(name: str) -> str:
     >>> checked_device("cpu")
     'cpu'
     """
-    try:
-        device = torch.device(name)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"`device` {name!r} is none that torch knows: 'cpu', 'cuda', 'cuda:0', ...") from error
+    device = _torch_device(name)
     if device.type not in DEVICES or (device.type == "mps" and not torch.backends.mps.is_available()):
         raise ValueError(f"`device` {name!r} is not there; take 'cpu' or 'cuda'")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"`device` {name!r} is not there; this machine has {torch.cuda.device_count()} CUDA devices")
     return name
+
+
+def _torch_device(name: str) -> torch.device:
+    try:
+        return torch.device(name)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"`device` {shown(name)} is none that torch knows: 'cpu', 'cuda', 'cuda:0', ...") from error

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.label.api import INSTALLED
 from monai_denoiseg.label.infer_tasks import BundleTask
-from monai_denoiseg.label.options import checked_device, infer_settings, number, pair, text, truth, whole_number
+from monai_denoiseg.label.options import checked_device, device_of, infer_settings, number, pair, text, truth, whole_number
 from monai_denoiseg.label.results import result_type
 from monai_denoiseg.label.starting import scribble_values, self2seg_file, self2seg_options
 from monai_denoiseg.label.study_tasks import measures_of
@@ -104,6 +105,20 @@ def test_results_nobody_can_store(request_: dict[str, Any]) -> None:
 def test_devices_that_are_not_there(name: str) -> None:
     with pytest.raises(ValueError, match="`device`"):
         checked_device(name)
+
+
+@installed
+@pytest.mark.parametrize("value", [1, {}, [1], "cuda:99x", "cuda:", "cuda\0"])
+def test_devices_a_client_makes_up(value: Any) -> None:
+    with pytest.raises(ValueError, match="`device`"):
+        device_of({"device": value})
+
+
+@installed
+def test_a_gpu_that_is_not_there_is_the_cpu() -> None:
+    """3D Slicer always asks for one."""
+    if not torch.cuda.is_available():
+        assert device_of({"device": "cuda"}) == device_of({}) == device_of({"device": ["cuda:1", "cpu"]}) == "cpu"
 
 
 @pytest.mark.parametrize("value", [5, [1], [None, None], "ab", [1, 2, 3], {}])

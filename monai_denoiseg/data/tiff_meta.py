@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 
 from monai_denoiseg.data.axes import CHANNEL_LETTERS, KNOWN_LETTERS, fit_axes
+from monai_denoiseg.data.tiff_open import check_complete
 
 UNITS = {
     "micron": "um",
@@ -61,6 +62,7 @@ def find_source(tif: tifffile.TiffFile, axes: str | None, name: str, unnamed: st
     ('QYX', 'TYX')
     """
     found = [series for series in tif.series if not series.keyframe.is_reduced]
+    check_complete(tif, found, name)
     shapes = [tuple(series.shape) for series in found]
     if not found or min(shapes[0], default=0) == 0:
         raise ValueError(f"{name} holds no image")

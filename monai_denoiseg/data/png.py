@@ -1,0 +1,65 @@
+"""PNG, JPEG and BMP at their full depth, also those PNG whose low bytes Pillow drops."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+# Pillow unpacks 16-bit colours to 8 bits and calls the two ways of doing so after the byte order it takes for granted: one keeps
+# the high byte of each sample of a PNG (which is big-endian), the other the low byte.
+_HALVES = {"RGB;16B": ("RGB;16B", "RGB;16L"), "RGBA;16B": ("RGBA;16B", "RGBA;16L")}
+_GREY_AND_ALPHA = "LA;16B"
+_OPAQUE = {"P": "RGB", "PA": "RGB", "RGBA": "RGB", "LA": "L", "La": "L", "RGBa": "RGB"}
+
+
+def read_picture(path: str | os.PathLike, color: bool = True) -> np.ndarray:
+    """Read a PNG, JPEG or BMP as stored; an orientation tag turns nothing.
+
+    Args:
+        path: the file.
+        color: whether a palette means its colours, and opacity is dropped (it is no measurement); otherwise the index stored.
+
+    Returns:
+        ``(Y, X)`` or ``(Y, X, samples)`` of 8 or 16 bits.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.fromarray(np.full((4, 6, 4), 9, np.uint8)).save(f"{folder}/a.png")
+    ...     read_picture(f"{folder}/a.png").shape
+    (4, 6, 3)
+    """
+    with Image.open(path) as image:
+        raw = _raw_mode(image)
+        if raw in _HALVES or raw == _GREY_AND_ALPHA:
+            array = _deep(path, raw)
+            samples = 1 if raw == _GREY_AND_ALPHA else 3
+            array = array[..., :samples] if color else array
+            return array[..., 0] if array.shape[-1] == 1 else array
+        array = np.array(image.convert(_OPAQUE[image.mode]) if color and image.mode in _OPAQUE else image)
+        # Older versions of Pillow read 16-bit PNG as 32-bit numbers.
+        return array.astype(np.uint16) if image.mode == "I" and image.format == "PNG" else array
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How the samples of a PNG lie in the file; empty for other formats."""
+    tiles: Any = image.tile if image.format == "PNG" else []
+    return str(tiles[0][3]) if tiles else ""
+
+
+def _deep(path: str | os.PathLike, raw: str) -> np.ndarray:
+    """Read ``(Y, X, samples)`` of 16 bits."""
+    if raw == _GREY_AND_ALPHA:  # four bytes a pixel, as 8-bit colours with opacity are
+        halves = _unpacked(path, "RGBA")
+        return halves[..., ::2].astype(np.uint16) << 8 | halves[..., 1::2]
+    high, low = (_unpacked(path, way) for way in _HALVES[raw])
+    return high.astype(np.uint16) << 8 | low
+
+
+def _unpacked(path: str | os.PathLike, way: str) -> np.ndarray:
+    with Image.open(path) as image:
+        tiles: Any = [(codec, extents, offset, way) for codec, extents, offset, *_ in image.tile]
+        image.tile = [type(old)(*new) if hasattr(old, "_fields") else new for old, new in zip(image.tile, tiles, strict=True)]
+        return np.array(image)

@@ -168,7 +168,7 @@ def _open_zarr(path: str | os.PathLike, axes: str | None, spatial_dims: int | No
 def _open_tiff(path: str | os.PathLike, axes: str | None, spatial_dims: int | None) -> LazyImage:
     tif = open_tiff(path)
     try:
-        source = find_source(tif, axes, str(path))
+        source = find_source(tif, axes, str(path), spatial_dims=spatial_dims)
         array = lazy_pixels(tif, source)
         arrangement = _arrange(source.shape, None, source.axes, spatial_dims, str(path))
         return LazyImage(path, array, arrangement, *read_spacing(tif, arrangement.letters), tif.close)

@@ -21,6 +21,8 @@ from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_im
 from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_layout
 
 PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+MEDICAL_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".dcm", ".mgz", ".mgh", ".mnc")
+MICROSCOPY_SUFFIXES = (".czi", ".lif", ".nd2", ".lsm", ".oib", ".oif", ".ims", ".vsi", ".svs", ".ndpi", ".mrxs", ".dv", ".stk", ".h5")
 SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES, ".npy")
 """File name suffixes that can be read; a suffix that ends in another one comes first."""
 
@@ -28,16 +30,21 @@ SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFF
 def split_name(path: str | os.PathLike) -> tuple[str, str]:
     """Split a file name into stem and suffix; the suffix is empty when the format is not supported.
 
+    An image within a Zarr folder is called by the whole way to it, so that the fields of a plate have different stems.
+
     Args:
         path: file name, with or without folders.
 
-    >>> split_name("folder/a.ome.tif"), split_name("b.v2.nii.gz"), split_name("notes.txt")
-    (('a', '.ome.tif'), ('b.v2', '.nii.gz'), ('notes.txt', ''))
+    >>> split_name("folder/a.ome.tif"), split_name("b.v2.nii.gz"), split_name("notes.txt"), split_name("plate.zarr/A/1/0")
+    (('a', '.ome.tif'), ('b.v2', '.nii.gz'), ('notes.txt', ''), ('plate_A_1_0', '.zarr'))
     """
     name = Path(path).name
     for suffix in SUPPORTED_SUFFIXES:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)], name[-len(suffix) :].lower()
+    around = next((folder for folder in Path(path).parents if folder.name.lower().endswith(ZARR_SUFFIXES)), None)
+    if around is not None and not Path(name).suffix:
+        return "_".join((split_name(around)[0], *Path(path).relative_to(around).parts)), ".zarr"
     return name, ""
 
 
@@ -124,8 +131,27 @@ class FileReader(ImageReader):
 def _supported(path: str | os.PathLike) -> str:
     suffix = split_name(path)[1]
     if not suffix:
-        raise ValueError(f"{path}: unsupported file format; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}")
+        listed = ", ".join(sorted(SUPPORTED_SUFFIXES))
+        raise ValueError(f"{path}: unsupported file format; supported are {listed}{conversion(path)}")
     return suffix
+
+
+def conversion(path: str | os.PathLike) -> str:
+    """How a file of a known but unsupported format can be brought to a supported one; empty for other files.
+
+    Args:
+        path: the file.
+
+    >>> conversion("a.nrrd"), conversion("a.txt")
+    ("; convert it to NIfTI, for instance with 3D Slicer, or SimpleITK's WriteImage(ReadImage('a.nrrd'), 'a.nii.gz')", '')
+    """
+    name = Path(path).name
+    if name.lower().endswith(MEDICAL_SUFFIXES):
+        write = f"WriteImage(ReadImage({name!r}), '{name.split('.')[0]}.nii.gz')"
+        return f"; convert it to NIfTI, for instance with 3D Slicer, or SimpleITK's {write}"
+    if name.lower().endswith(MICROSCOPY_SUFFIXES):
+        return "; convert it to OME-TIFF or OME-Zarr, for instance with Fiji (Bio-Formats) or bioformats2raw"
+    return ""
 
 
 def image_layout(

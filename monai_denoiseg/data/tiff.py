@@ -105,7 +105,7 @@ class TiffReader(ImageReader):
             ValueError: as the class says.
         """
         with naming(name), open_tiff(name) as tif:
-            source = find_source(tif, self.axes, str(name), self.unnamed)
+            source = find_source(tif, self.axes, str(name), self.unnamed, self.spatial_dims)
             arrangement = arrange(source.shape, source.axes, str(name), self.spatial_dims)
             check_frame(arrangement, self.frame, str(name))
             spacing, unit = read_spacing(tif, arrangement.letters)
@@ -136,7 +136,7 @@ def tiff_layout(
     ((32, 48), 7)
     """
     with naming(path), open_tiff(path) as tif:
-        source = find_source(tif, axes, str(path), unnamed)
+        source = find_source(tif, axes, str(path), unnamed, spatial_dims)
         return arrange(source.shape, source.axes, str(path), spatial_dims)
 
 

@@ -226,8 +226,8 @@ def check_frame(arrangement: Arrangement, frame: int | None, name: str) -> None:
     n = arrangement.frames
     if frame is None and n:
         raise ValueError(
-            f"{name} holds {n} separate images along time; list it with folder_datalist(..., spatial_dims=), which makes an item "
-            'with "frame" of each'
+            f"{name} holds {n} separate images along time, of which none was chosen (commands predict and train on all of them; "
+            "in Python, folder_datalist(..., spatial_dims=) lists them)"
         )
     if frame is not None and not 0 <= frame < n:
         held = f"{n} separate images, frames 0 to {n - 1}" if n else "one image, which has no frames"

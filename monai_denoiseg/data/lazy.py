@@ -68,6 +68,8 @@ class LazyImage:
         self.shape = (self.frames, self.channels, *self.spatial_shape)
         self.dtype = np.dtype(array.dtype).newbyteorder("=")
         self.spacing, self.unit = None if spacing is None else tuple(spacing), unit
+        if 0 in self.shape:
+            raise ValueError(f"{path} holds no image: its shape is {self.shape[2:]}")
         if self.dtype.kind not in "buif":
             raise ValueError(f"{path} holds values of type {self.dtype}; integers and real numbers can be read")
 
@@ -169,7 +171,7 @@ def _open_tiff(path: str | os.PathLike, axes: str | None, spatial_dims: int | No
     tif = open_tiff(path)
     try:
         source = find_source(tif, axes, str(path), spatial_dims=spatial_dims)
-        array = lazy_pixels(tif, source)
+        array = lazy_pixels(tif, source, str(path))
         arrangement = _arrange(source.shape, None, source.axes, spatial_dims, str(path))
         return LazyImage(path, array, arrangement, *read_spacing(tif, arrangement.letters), tif.close)
     except BaseException:

@@ -25,6 +25,9 @@ def read_picture(path: str | os.PathLike, color: bool = True) -> np.ndarray:
     Returns:
         ``(Y, X)`` or ``(Y, X, samples)`` of 8 or 16 bits.
 
+    Raises:
+        ValueError: for a TIFF under a wrong name, or an animation.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.fromarray(np.full((4, 6, 4), 9, np.uint8)).save(f"{folder}/a.png")
@@ -32,6 +35,10 @@ def read_picture(path: str | os.PathLike, color: bool = True) -> np.ndarray:
     (4, 6, 3)
     """
     with Image.open(path) as image:
+        if image.format == "TIFF":
+            raise ValueError(f"{path} is a TIFF file by its content: give its name the ending .tif")
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            raise ValueError(f"{path} holds {image.n_frames} pictures: save each alone, or all as TIFF")  # type: ignore[attr-defined]
         raw = _raw_mode(image)
         if raw in _HALVES or raw == _GREY_AND_ALPHA:
             array = _deep(path, raw)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from monai_denoiseg.data.ngff import require_zarr
 from monai_denoiseg.data.tiff_meta import Source
+from monai_denoiseg.data.tiff_open import HELP
 
 TURNED = 274
 """The tag for the orientation."""
@@ -43,24 +44,29 @@ def read_pixels(
     ...         read_pixels(tif, find_source(tif, None, "a.tif"), f"{folder}/a.tif", frame_axis=0, frame=2).tolist()
     [[[12, 13, 14], [15, 16, 17]]]
     """
+    _check_pieces(tif, source, name)
     if frame is None or frame_axis is None:
         arrays = [_read_series(tif, one) for one in source.series]
         array = arrays[0] if len(arrays) == 1 else np.stack(arrays)
         shape = source.shape
     else:
-        lazy = lazy_pixels(tif, source)
+        lazy = lazy_pixels(tif, source, name)
         array = np.asarray(lazy[tuple(slice(frame, frame + 1) if i == frame_axis else slice(0, n) for i, n in enumerate(lazy.shape))])
         shape = tuple(1 if i == frame_axis else size for i, size in enumerate(source.shape))
     array = array.reshape(shape)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def lazy_pixels(tif: tifffile.TiffFile, source: Source) -> Any:
+def lazy_pixels(tif: tifffile.TiffFile, source: Source, name: str) -> Any:
     """Something with the shape and data type of an image that reads the parts it is asked for.
 
     Args:
         tif: the open file; it must stay open.
         source: its image.
+        name: the file.
+
+    Raises:
+        ValueError: when a piece of it lies nowhere, or beyond the end of the file.
 
     Returns:
         An array-like of ``source.shape``, to be indexed by a slice ``start:stop`` for every axis.
@@ -70,12 +76,27 @@ def lazy_pixels(tif: tifffile.TiffFile, source: Source) -> Any:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     tifffile.imwrite(f"{folder}/a.tif", np.arange(24).reshape(4, 2, 3), metadata={"axes": "TYX"})
     ...     with tifffile.TiffFile(f"{folder}/a.tif") as tif:
-    ...         lazy_pixels(tif, find_source(tif, None, "a.tif"))[slice(1, 2), slice(0, 2), slice(2, 3)].tolist()
+    ...         lazy_pixels(tif, find_source(tif, None, "a.tif"), "a.tif")[slice(1, 2), slice(0, 2), slice(2, 3)].tolist()
     [[[8], [11]]]
     """
+    _check_pieces(tif, source, name)
     parts = [_lazy_series(tif, one) for one in source.series]
     array = parts[0] if len(parts) == 1 else _Stack(parts)
     return array if tuple(array.shape) == tuple(source.shape) else Reshaped(array, source.shape)
+
+
+def _check_pieces(tif: tifffile.TiffFile, source: Source, name: str) -> None:
+    """Check that all strips and tiles lie in the file: those that lie nowhere would be read by windows as black."""
+    size = tif.filehandle.size
+    for series in source.series:
+        if series.dataoffset is not None:
+            continue
+        chunks = math.prod(series.keyframe.chunked)
+        for page in series:
+            offsets, counts = page.dataoffsets, page.databytecounts
+            ends = [start if series.keyframe.compression == 1 else start + n for start, n in zip(offsets, counts, strict=False)]
+            if len(ends) < chunks or max(ends, default=0) > size:
+                raise ValueError(f"{name}: a piece of its page {page.index} is not in the file: {HELP}")
 
 
 def _read_series(tif: tifffile.TiffFile, series: Any) -> np.ndarray:

@@ -121,6 +121,10 @@ def check_complete(tif: tifffile.TiffFile, series: Sequence[Any], name: str) -> 
     elif tif.is_ome:
         named = found
         found -= sum(page is None for one in series if one.kind == "ome" for page in one)
+    for one in series:
+        start = one.dataoffset  # None unless the pixels lie in one piece
+        if start is not None and start + math.prod(one.shape) * one.dtype.itemsize > tif.filehandle.size:
+            raise ValueError(f"{name} ends before its pixels do: {HELP}")
     if found < named:
         raise ValueError(f"{name} holds {found} of the {named} planes that its header names: {HELP}")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
+import struct
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,20 +185,28 @@ class _PillowPages:
     """Black and white pages that Pillow decodes, as tifffile would give them."""
 
     def __init__(self, tif: tifffile.TiffFile, series: Any) -> None:
-        self.path, self.series = tif.filehandle.path, series
+        self.tif, self.series = tif, series
         self.shape, self.dtype = tuple(series.shape), np.dtype(series.dtype)
 
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         plane = self.series.keyframe.shape
         lead = self.shape[: len(self.shape) - len(plane)]
         numbers = np.arange(math.prod(lead)).reshape(lead)[key[: len(lead)]]
-        with Image.open(self.path) as image:
+        with Image.open(self._not_turned()) as image:
             planes = [self._page(image, self.series[int(number)])[key[len(lead) :]] for number in numbers.ravel()]
         return np.stack(planes).reshape(*numbers.shape, *planes[0].shape)
 
+    def _not_turned(self) -> io.BytesIO:
+        """The file with every orientation tag (which Pillow would follow) saying "as stored"."""
+        data = bytearray(Path(self.tif.filehandle.path).read_bytes())
+        for number in range(len(self.tif.pages)):
+            tag = self.tif.pages.get(number, aspage=True).tags.get(TURNED)
+            if tag is not None:
+                struct.pack_into(f"{self.tif.byteorder}H", data, tag.valueoffset, 1)
+        return io.BytesIO(data)
+
     def _page(self, image: Image.Image, page: Any) -> np.ndarray:
         image.seek(page.index)
-        image.tag_v2.pop(TURNED, None)  # type: ignore[attr-defined]
         array = np.array(image)
         if array.shape != page.keyframe.shape or array.dtype != self.dtype:
             raise ValueError("its compression of black and white needs the package imagecodecs")

@@ -40,7 +40,7 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise UnreadableError(
-            f"{path} needs more memory than there is ({error or 'no more is given'}): its header may be damaged; an image that is "
+            f"{path} needs more memory than there is ({str(error) or 'no more is given'}): its header may be damaged; an image that is "
             "truly so large can be read in parts from TIFF or OME-Zarr"
         ) from error
     except Exception as error:

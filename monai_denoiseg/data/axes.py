@@ -170,8 +170,8 @@ def fit_axes(
     absent = [letter for letter in given if letter in "ZCS"]
     if spatial_dims == 2 and len(shape) == 2 and absent and len(given) > 2:
         raise ValueError(
-            f"{name} is a plane of {shape[0]} x {shape[1]}, but axes={given!r} names {', '.join(absent)} too: leave `axes` out, or "
-            f"pass axes='YX'{', or use the 3D bundle' * ('Z' in absent)}"
+            f"{name} is a plane of {shape[0]} x {shape[1]}, but axes={given!r} names {', '.join(absent)} too: leave `axes` out, "
+            f"or pass axes='YX'{', or use the 3D bundle' * ('Z' in absent)}"
         )
     sizes = dict(zip(own, shape, strict=True))
     if len(given) > len(shape) and "".join(letter for letter in given if letter in own) == own:

@@ -19,14 +19,15 @@ class UnreadableError(ValueError):
 def naming(path: str | os.PathLike) -> Iterator[None]:
     """Turn an error of any library into one that names the file.
 
-    Libraries raise what they like for a damaged file (``zlib.error``, ``struct.error``, ``EOFError``, ``IndexError``, ...), and few
-    of them say which file it is.
+    Libraries raise what they like for a damaged file (``zlib.error``, ``struct.error``, ``EOFError``, ``IndexError``, ...), and
+    few of them say which file it is.
 
     Args:
         path: the file that is read in the ``with`` block.
 
     Raises:
-        UnreadableError: in place of the error, unless that is a ``ValueError``, ``OSError`` or ``ImportError`` that names the file.
+        UnreadableError: in place of the error, unless that is an ``ImportError``, or a ``ValueError`` or ``OSError`` that names
+            the file.
 
     >>> with naming("a.tif"):
     ...     raise EOFError("file ended early")
@@ -40,8 +41,8 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise UnreadableError(
-            f"{path} needs more memory than there is ({str(error) or 'no more is given'}): its header may be damaged; an image that is "
-            "truly so large can be read in parts from TIFF or OME-Zarr"
+            f"{path} needs more memory than there is ({str(error) or 'no more is given'}): its header may be damaged; an image "
+            "that is truly so large can be read in parts from TIFF or OME-Zarr"
         ) from error
     except Exception as error:
         text = str(error)

@@ -18,7 +18,6 @@ from monai_denoiseg.data.labels import instance_labels, semantic_labels
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES
 from monai_denoiseg.data.reader import FileReader, split_name
 
-
 ROUNDING = 1e-3
 """How far a stored label may lie from an integer, by the rounding of what wrote it."""
 

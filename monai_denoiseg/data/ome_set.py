@@ -130,7 +130,8 @@ def _planes(entry: Element, letters: str, sizes: list[int], name: str, n_pages: 
     count = int(entry.get("PlaneCount", entry.get("NumPlanes", 1 if "IFD" in entry.attrib else n_pages - page)))
     if not 0 <= page <= page + count <= n_pages:
         raise ValueError(
-            f"{name}: its metadata name page {page + count}, but the file has {n_pages}: it may be damaged or not copied to its end"
+            f"{name}: its metadata name page {page + count}, but the file has {n_pages}: it may be damaged or not copied to its "
+            "end"
         )
     first = np.ravel_multi_index([int(entry.get(f"First{axis}", 0)) for axis in letters], sizes)
     places = np.transpose(np.unravel_index(np.arange(first, first + count), sizes))

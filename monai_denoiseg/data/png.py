@@ -50,9 +50,9 @@ def read_picture(path: str | os.PathLike, color: bool = True) -> np.ndarray:
         return array.astype(np.uint16) if image.mode == "I" and image.format == "PNG" else array
 
 
-def _raw_mode(image: Image.Image) -> str:
+def _raw_mode(image: Any) -> str:
     """How the samples of a PNG lie in the file; empty for other formats."""
-    tiles: Any = image.tile if image.format == "PNG" else []
+    tiles = image.tile if image.format == "PNG" else []
     return str(tiles[0][3]) if tiles else ""
 
 
@@ -60,13 +60,15 @@ def _deep(path: str | os.PathLike, raw: str) -> np.ndarray:
     """Read ``(Y, X, samples)`` of 16 bits."""
     if raw == _GREY_AND_ALPHA:  # four bytes a pixel, as 8-bit colours with opacity are
         halves = _unpacked(path, "RGBA")
-        return halves[..., ::2].astype(np.uint16) << 8 | halves[..., 1::2]
-    high, low = (_unpacked(path, way) for way in _HALVES[raw])
-    return high.astype(np.uint16) << 8 | low
+        high, low = halves[..., ::2], halves[..., 1::2]
+    else:
+        high, low = (_unpacked(path, way) for way in _HALVES[raw])
+    array: np.ndarray = np.left_shift(high, 8, dtype=np.uint16) | low
+    return array
 
 
 def _unpacked(path: str | os.PathLike, way: str) -> np.ndarray:
+    image: Any
     with Image.open(path) as image:
-        tiles: Any = [(codec, extents, offset, way) for codec, extents, offset, *_ in image.tile]
-        image.tile = [type(old)(*new) if hasattr(old, "_fields") else new for old, new in zip(image.tile, tiles, strict=True)]
+        image.tile = [one._replace(args=way) if hasattr(one, "_replace") else (*one[:3], way) for one in image.tile]
         return np.array(image)

@@ -22,7 +22,22 @@ from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_layout
 
 PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 MEDICAL_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".dcm", ".mgz", ".mgh", ".mnc")
-MICROSCOPY_SUFFIXES = (".czi", ".lif", ".nd2", ".lsm", ".oib", ".oif", ".ims", ".vsi", ".svs", ".ndpi", ".mrxs", ".dv", ".stk", ".h5")
+MICROSCOPY_SUFFIXES = (
+    ".czi",
+    ".lif",
+    ".nd2",
+    ".lsm",
+    ".oib",
+    ".oif",
+    ".ims",
+    ".vsi",
+    ".svs",
+    ".ndpi",
+    ".mrxs",
+    ".dv",
+    ".stk",
+    ".h5",
+)
 SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES, ".npy")
 """File name suffixes that can be read; a suffix that ends in another one comes first."""
 

@@ -1,7 +1,7 @@
 """Compressions of TIFF that tifffile leaves to the large package imagecodecs, by the libraries that are here anyway.
 
-Every piece of an image (strip or tile) is decoded alone, and tifffile puts it together. So values, order of rows and what counts as
-white are the same as in an uncompressed file, whichever library decodes.
+Every piece of an image (strip or tile) is decoded alone, and tifffile puts it together. So values, order of rows and what counts
+as white are the same as in an uncompressed file, whichever library decodes.
 """
 
 from __future__ import annotations
@@ -148,4 +148,9 @@ def floatpred_decode(data: np.ndarray, *, axis: int = -1, out: Any = None) -> np
     return values.astype(data.dtype).reshape(data.shape)
 
 
-DECODERS = {"lzw_decode": lzw_decode, "jpeg_decode": jpeg_decode, "floatpred_decode": floatpred_decode, "zstd_decode": zstd_decode}
+DECODERS = {
+    "lzw_decode": lzw_decode,
+    "jpeg_decode": jpeg_decode,
+    "floatpred_decode": floatpred_decode,
+    "zstd_decode": zstd_decode,
+}

@@ -72,7 +72,7 @@ def _check_chain(tif: tifffile.TiffFile, path: str | os.PathLike) -> None:
         return
     form = tif.tiff
     file, size, seen = tif.filehandle, tif.filehandle.size, set[int]()
-    file.seek(form.version == 43 and 8 or 4)
+    file.seek((form.version == 43 and 8) or 4)
     offset = struct.unpack(form.offsetformat, file.read(form.offsetsize))[0]
     while offset:
         if offset in seen:
@@ -89,7 +89,7 @@ def _check_chain(tif: tifffile.TiffFile, path: str | os.PathLike) -> None:
 
 
 def check_complete(tif: tifffile.TiffFile, series: Sequence[Any], name: str) -> None:
-    """Check that a file holds as many planes as its own header says.
+    r"""Check that a file holds as many planes as its own header says.
 
     Args:
         tif: the open file.
@@ -101,7 +101,7 @@ def check_complete(tif: tifffile.TiffFile, series: Sequence[Any], name: str) -> 
 
     >>> import tempfile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     text = "ImageJ=1.54f\\nimages=6\\nframes=6\\n"
+    ...     text = "ImageJ=1.54f\nimages=6\nframes=6\n"
     ...     tifffile.imwrite(f"{folder}/a.tif", np.zeros((8, 8), "u1"), metadata=None, description=text)
     ...     with open_tiff(f"{folder}/a.tif") as tif:
     ...         check_complete(tif, tif.series, "a.tif")
@@ -130,4 +130,5 @@ def check_complete(tif: tifffile.TiffFile, series: Sequence[Any], name: str) -> 
 
 
 def _planes(shape: Sequence[int], series: Any) -> int:
-    return max(math.prod(shape) // max(math.prod(series.keyframe.shape), 1), 1)
+    page = int(math.prod(series.keyframe.shape))
+    return max(int(math.prod(shape)) // max(page, 1), 1)

@@ -54,7 +54,9 @@ def read_pixels(
         shape = source.shape
     else:
         lazy = lazy_pixels(tif, source, name)
-        array = np.asarray(lazy[tuple(slice(frame, frame + 1) if i == frame_axis else slice(0, n) for i, n in enumerate(lazy.shape))])
+        array = np.asarray(
+            lazy[tuple(slice(frame, frame + 1) if i == frame_axis else slice(0, n) for i, n in enumerate(lazy.shape))]
+        )
         shape = tuple(1 if i == frame_axis else size for i, size in enumerate(source.shape))
     array = array.reshape(shape)
     return array.astype(array.dtype.newbyteorder("="), copy=False)

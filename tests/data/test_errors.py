@@ -9,9 +9,14 @@ import pytest
 from monai_denoiseg.data.errors import UnreadableError, naming
 
 
-@pytest.mark.parametrize("error", [zlib.error("Error -5"), EOFError("early"), IndexError("range"), RuntimeError("x"), OSError("y")])
+@pytest.mark.parametrize(
+    "error", [zlib.error("Error -5"), EOFError("early"), IndexError("range"), RuntimeError("x"), OSError("y")]
+)
 def test_the_file_is_named(error: Exception) -> None:
-    with pytest.raises(UnreadableError, match=r"^in/a\.tif cannot be read, it may be damaged.*(-5|early|range|x|y)") as raised, naming("in/a.tif"):
+    with (
+        pytest.raises(UnreadableError, match=r"^in/a\.tif cannot be read, it may be damaged.*(-5|early|range|x|y)") as raised,
+        naming("in/a.tif"),
+    ):
         raise error
     assert raised.value.__cause__ is error
 

@@ -41,7 +41,7 @@ def plate(path: Path, form: int) -> np.ndarray:
     """A plate of two wells of two fields; returns the fields in their order."""
     fields = np.random.default_rng(0).integers(0, 99, (4, 6, 8)).astype("uint16")
     root = zarr.open_group(str(path), mode="w", zarr_format=form)
-    told = (lambda group, stored: group.attrs.update(stored if form == 2 else {"ome": {"version": "0.5", **stored}}))  # noqa: E731
+    told = lambda group, stored: group.attrs.update(stored if form == 2 else {"ome": {"version": "0.5", **stored}})  # noqa: E731
     told(root, {"plate": {"wells": [{"path": "A/1"}, {"path": "B/2"}, {"path": "B/3"}]}})
     for i, well in enumerate(("A/1", "B/2")):
         group = root.create_group(well)

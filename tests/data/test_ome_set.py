@@ -30,7 +30,9 @@ def write_set(
         entries[name] += f'<TiffData{first} IFD="{len(pages[name])}" PlaneCount="1">{identity}</TiffData>'
         pages[name].append(data[at["T"], at["Z"], at["C"]])
     shape = "".join(f' Size{axis}="{1 if images and axis == split else n}"' for axis, n in sizes.items())
-    pixels = f'<Pixels ID="Pixels:0" DimensionOrder="{order}" Type="uint16"{shape} SizeX="{data.shape[4]}" SizeY="{data.shape[3]}">'
+    pixels = (
+        f'<Pixels ID="Pixels:0" DimensionOrder="{order}" Type="uint16"{shape} SizeX="{data.shape[4]}" SizeY="{data.shape[3]}">'
+    )
     pixels += "".join(f'<Channel ID="Channel:0:{i}" SamplesPerPixel="1"/>' for i in range(sizes["C"]))
     groups = list(entries.values()) if images else ["".join(entries.values())]
     body = "".join(f'<Image ID="Image:{i}">{pixels}{group}</Pixels></Image>' for i, group in enumerate(groups))

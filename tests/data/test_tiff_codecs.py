@@ -70,7 +70,9 @@ def test_every_compression_of_pillow(tmp_path: Path, compression: str, mode: str
     pages = [Image.fromarray(page) for page in stack]
     pages[0].save(tmp_path / "a.tif", compression=compression, save_all=True, append_images=pages[1:])
     for index in range(frames):
-        reader = TiffReader("TYX" + "S" * (mode == "RGB") if frames > 1 else None, spatial_dims=2, frame=index if frames > 1 else None)
+        reader = TiffReader(
+            "TYX" + "S" * (mode == "RGB") if frames > 1 else None, spatial_dims=2, frame=index if frames > 1 else None
+        )
         got = reader.get_data(reader.read(tmp_path / "a.tif"))[0]
         np.testing.assert_array_equal(got, stack[index].transpose(2, 0, 1) if mode == "RGB" else stack[index])
         assert got.dtype == kind
@@ -149,7 +151,9 @@ def test_what_is_installed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_compression_without_a_decoder_says_what_to_install(tmp_path: Path) -> None:
     pieces(tmp_path / "a.tif", values((12, 9)), 34712, b"no JPEG 2000")
-    with pytest.raises(ValueError, match=r"a\.tif cannot be read: .*imagecodecs.*run `pip install imagecodecs`, or save it uncompressed"):
+    with pytest.raises(
+        ValueError, match=r"a\.tif cannot be read: .*imagecodecs.*run `pip install imagecodecs`, or save it uncompressed"
+    ):
         TiffReader().read(tmp_path / "a.tif")
     with (
         pytest.raises(ValueError, match=r"a\.tif cannot be read: .*run `pip install imagecodecs`"),

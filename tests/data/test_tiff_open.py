@@ -91,7 +91,9 @@ def test_tiles_beyond_the_end(tmp_path: Path) -> None:
         open_lazy(tmp_path / "t.tif")
 
 
-@pytest.mark.parametrize("options", [{"compression": "zlib", "planarconfig": "separate"}, {"tile": (16, 16)}, {"rowsperstrip": 7}])
+@pytest.mark.parametrize(
+    "options", [{"compression": "zlib", "planarconfig": "separate"}, {"tile": (16, 16)}, {"rowsperstrip": 7}]
+)
 def test_whole_files_are_read(tmp_path: Path, options: dict[str, Any]) -> None:
     image = STACK[:3] if "planarconfig" in options else STACK[:3].transpose(1, 2, 0)
     tifffile.imwrite(tmp_path / "t.tif", image, photometric="rgb", **options)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from monai_denoiseg.data.axes import KNOWN_LETTERS, Arrangement, arrange, check_frame, fit_axes, put_in_order
-from monai_denoiseg.data.ngff import open_ngff
+from monai_denoiseg.data.ngff import is_zarr, open_ngff
 from monai_denoiseg.data.stored import StoredImage, stored_image
 
 ZARR_SUFFIXES = (".ome.zarr", ".zarr")
@@ -46,7 +46,7 @@ def array_layout(
     ...     array_layout(f"{folder}/a.npy", axes="CZYX").shape
     (5, 32, 48)
     """
-    source = _open(path, axes, unnamed)
+    source = _open(path, axes, unnamed, spatial_dims)
     return arrange(source.shape, source.axes, str(path), spatial_dims)
 
 
@@ -76,7 +76,7 @@ def read_array(
     ...     read_array(f"{folder}/a.npy", "TYX", spatial_dims=2, frame=1).array.tolist()
     [[4, 5], [6, 7]]
     """
-    source = _open(path, axes, unnamed)
+    source = _open(path, axes, unnamed, spatial_dims)
     arrangement = arrange(source.shape, source.axes, str(path), spatial_dims)
     check_frame(arrangement, frame, str(path))
     key: tuple[Any, ...] = (slice(None),) * source.array.ndim
@@ -95,12 +95,12 @@ def read_array(
     return stored_image(put_in_order(stored, arrangement), arrangement, spacing, source.unit)
 
 
-def _open(path: str | os.PathLike, axes: str | None, unnamed: str | None) -> _Source:
+def _open(path: str | os.PathLike, axes: str | None, unnamed: str | None, spatial_dims: int | None) -> _Source:
     if not Path(path).exists():
         raise FileNotFoundError(f"{path} does not exist")
     sizes: Mapping[str, float] = {}
     unit = named = None
-    if str(path).lower().endswith(ZARR_SUFFIXES):
+    if str(path).lower().endswith(ZARR_SUFFIXES) or is_zarr(path):
         array, named, sizes, unit = open_ngff(path)
     else:
         array = np.load(path, mmap_mode="r")
@@ -109,6 +109,6 @@ def _open(path: str | os.PathLike, axes: str | None, unnamed: str | None) -> _So
         raise ValueError(f"{path} holds no image: its array has the shape {shape}")
     own = (named or "I" * (len(shape) - 2) + "YX").upper()
     if axes is not None:
-        return _Source(array, *fit_axes(axes, shape, own), sizes, unit)
+        return _Source(array, *fit_axes(axes, shape, own, str(path), spatial_dims), sizes, unit)
     is_unnamed = unnamed is not None and len(unnamed) == len(shape) and not set(own) <= set(KNOWN_LETTERS)
     return _Source(array, shape, str(unnamed) if is_unnamed else own, sizes, unit)

@@ -145,21 +145,34 @@ def _ambiguous(seen: str, kind: str, letters: list[str]) -> ValueError:
     )
 
 
-def fit_axes(given: str, shape: Sequence[int], own: str) -> tuple[tuple[int, ...], str]:
+def fit_axes(
+    given: str, shape: Sequence[int], own: str, name: str = "the file", spatial_dims: int | None = None
+) -> tuple[tuple[int, ...], str]:
     """Match the axes given by the user with the stored shape: axes of length 1 that the file left out are inserted.
 
     Args:
         given: the axes that the user gave, for instance ``"ZCYX"``.
         shape: stored shape.
         own: axes the file names.
+        name: the file, for the error message.
+        spatial_dims: 2, 3, or None. In 2D a plane has neither slices nor channels to name; in 3D it may be a volume of one slice.
 
     Returns:
         Shape and axes; of unequal length if they do not fit, which :func:`arrange` reports.
+
+    Raises:
+        ValueError: when the given axes name slices or channels of a plane, in 2D.
 
     >>> fit_axes("ZYX", (64, 48), "YX"), fit_axes("CYX", (2, 64, 48), "QYX")
     (((1, 64, 48), 'ZYX'), ((2, 64, 48), 'CYX'))
     """
     given, own = given.upper(), own.upper()
+    absent = [letter for letter in given if letter in "ZCS"]
+    if spatial_dims == 2 and len(shape) == 2 and absent and len(given) > 2:
+        raise ValueError(
+            f"{name} is a plane of {shape[0]} x {shape[1]}, but axes={given!r} names {', '.join(absent)} too: leave `axes` out, "
+            f"or pass axes='YX'{', or use the 3D bundle' * ('Z' in absent)}"
+        )
     sizes = dict(zip(own, shape, strict=True))
     if len(given) > len(shape) and "".join(letter for letter in given if letter in own) == own:
         return tuple(int(sizes.get(letter, 1)) for letter in given), given
@@ -213,8 +226,8 @@ def check_frame(arrangement: Arrangement, frame: int | None, name: str) -> None:
     n = arrangement.frames
     if frame is None and n:
         raise ValueError(
-            f"{name} holds {n} separate images along time; list it with folder_datalist(..., spatial_dims=), which makes an item "
-            'with "frame" of each'
+            f"{name} holds {n} separate images along time, of which none was chosen (commands predict and train on all of them; "
+            "in Python, folder_datalist(..., spatial_dims=) lists them)"
         )
     if frame is not None and not 0 <= frame < n:
         held = f"{n} separate images, frames 0 to {n - 1}" if n else "one image, which has no frames"

@@ -10,7 +10,8 @@ from typing import Any
 
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES
 from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
-from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, image_layout, split_name
+from monai_denoiseg.data.ngff import image_paths, is_zarr
+from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, conversion, image_layout, split_name
 from monai_denoiseg.files import result_names
 
 logger = logging.getLogger(__name__)
@@ -145,8 +146,10 @@ def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pa
     if not isinstance(path, (str, os.PathLike)):
         return _different_stems([item for one in path for item in inference_datalist(one, pattern)])
     source = Path(path)
-    if source.is_file() or _is_zarr(source):
+    if source.is_file():
         return [_single_item(source)]
+    if _is_zarr(source):
+        return [_single_item(image) for image in _images_within(source)]
     folder = _existing_folder(source)
     folder = folder / "images" if (folder / "images").is_dir() else folder
     files = _images_by_stem(folder, pattern, links=True)
@@ -155,7 +158,8 @@ def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pa
 
 def _single_item(path: Path) -> Item:
     if not split_name(path)[1]:
-        raise ValueError(f"{path}: unsupported file format; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}")
+        listed = ", ".join(sorted(SUPPORTED_SUFFIXES))
+        raise ValueError(f"{path}: unsupported file format; supported are {listed}{conversion(path)}")
     return {"image": str(path)}
 
 
@@ -179,7 +183,7 @@ def _existing_folder(path: str | os.PathLike) -> Path:
 
 
 def _is_zarr(path: Path) -> bool:
-    return path.is_dir() and path.name.lower().endswith(ZARR_SUFFIXES)
+    return path.is_dir() and (path.name.lower().endswith(ZARR_SUFFIXES) or (bool(split_name(path)[1]) and is_zarr(path)))
 
 
 def _images_by_stem(folder: Path, pattern: str | None = None, links: bool = False) -> dict[str, Path]:
@@ -241,8 +245,10 @@ def _supported_files(folder: Path, pattern: str | None = None, links: bool = Fal
     for path in sorted(folder.glob(pattern or "*")):
         if path.name.startswith(".") or not split_name(path)[1]:
             continue
-        if path.is_file() or _is_zarr(path) or (links and path.is_symlink() and not path.exists()):
+        if path.is_file() or (links and path.is_symlink() and not path.exists()):
             files.append(path)
+        elif _is_zarr(path):
+            files += _images_within(path)
         elif path.is_symlink():
             unusable.append(f"{path.name} (a link that leads nowhere)")
         else:
@@ -250,6 +256,14 @@ def _supported_files(folder: Path, pattern: str | None = None, links: bool = Fal
     if unusable:
         logger.warning("%s: passed over: %s", folder, _first_names(unusable))
     return files
+
+
+def _images_within(path: Path) -> list[Path]:
+    """The images of a Zarr folder; what is wrong with it is said when its turn comes."""
+    try:
+        return image_paths(path)
+    except Exception:
+        return [path]
 
 
 def _first_names(names: Sequence[Any], most: int = 5) -> str:

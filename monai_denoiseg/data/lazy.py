@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import tifffile
 
 from monai_denoiseg.data.axes import Arrangement, arrange, put_in_order
-from monai_denoiseg.data.ngff import is_zarr, open_ngff, require_zarr
+from monai_denoiseg.data.errors import naming
+from monai_denoiseg.data.ngff import is_zarr, open_ngff
 from monai_denoiseg.data.tiff import TIFF_SUFFIXES
 from monai_denoiseg.data.tiff_meta import find_source, read_spacing
+from monai_denoiseg.data.tiff_open import open_tiff
+from monai_denoiseg.data.tiff_pixels import Mapped, lazy_pixels
 
 Window = tuple[slice, ...]
 
@@ -66,6 +68,8 @@ class LazyImage:
         self.shape = (self.frames, self.channels, *self.spatial_shape)
         self.dtype = np.dtype(array.dtype).newbyteorder("=")
         self.spacing, self.unit = None if spacing is None else tuple(spacing), unit
+        if 0 in self.shape:
+            raise ValueError(f"{path} holds no image: its shape is {self.shape[2:]}")
         if self.dtype.kind not in "buif":
             raise ValueError(f"{path} holds values of type {self.dtype}; integers and real numbers can be read")
 
@@ -87,7 +91,8 @@ class LazyImage:
             key[order[0]] = slice(0, self.channels)
         if frame_axis is not None:
             key[frame_axis] = slice(frame, frame + 1)
-        data = put_in_order(np.asarray(self._array[tuple(key)]), self._arrangement)
+        with naming(self.path):
+            data = put_in_order(np.asarray(self._array[tuple(key)]), self._arrangement)
         return np.ascontiguousarray(data if self._arrangement.has_channel else data[None], self.dtype)
 
     def close(self) -> None:
@@ -118,7 +123,7 @@ def open_lazy(path: str | os.PathLike, axes: str | None = None, spatial_dims: in
         FileNotFoundError: when there is nothing.
         ValueError: for another format, or when it is not clear which axis is which.
 
-    >>> import tempfile
+    >>> import tempfile, tifffile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     tifffile.imwrite(f"{folder}/a.tif", np.zeros((5, 2, 32, 48), "uint8"), imagej=True, metadata={"axes": "TCYX"})
     ...     with open_lazy(f"{folder}/a.tif") as image:
@@ -127,13 +132,18 @@ def open_lazy(path: str | os.PathLike, axes: str | None = None, spatial_dims: in
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path} does not exist")
+    with naming(path):
+        return _open(path, axes, spatial_dims)
+
+
+def _open(path: str | os.PathLike, axes: str | None, spatial_dims: int | None) -> LazyImage:
     if is_zarr(path):
         return _open_zarr(path, axes, spatial_dims)
     name = str(path).lower()
     if name.endswith(TIFF_SUFFIXES):
         return _open_tiff(path, axes, spatial_dims)
     if name.endswith(".npy"):
-        source = _Mapped(lambda: np.load(path, mmap_mode="r"))
+        source = Mapped(lambda: np.load(path, mmap_mode="r"))
         return LazyImage(path, source, _arrange(source.shape, axes, None, spatial_dims, str(path)))
     raise ValueError(f"{path} cannot be read by windows: convert it to OME-Zarr or TIFF")
 
@@ -150,41 +160,6 @@ def can_stream(path: str | os.PathLike) -> bool:
     return str(path).lower().endswith((*TIFF_SUFFIXES, ".npy")) or is_zarr(path)
 
 
-class _Mapped:
-    """A memory-mapped array whose mapping lives for one reading only: pages looked at count as the program's memory."""
-
-    def __init__(self, load: Callable[[], Any]) -> None:
-        self.load = load
-        mapped = load()
-        self.shape, self.dtype = mapped.shape, mapped.dtype
-
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        return np.array(self.load()[key])
-
-
-class _Reshaped:
-    """An array with further axes of length 1, wherever they are."""
-
-    def __init__(self, array: Any, shape: Sequence[int]) -> None:
-        self.array, self.dtype, self.shape = array, array.dtype, tuple(shape)
-
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        kept = [span for span, n in zip(key, self.shape, strict=True) if n != 1]
-        index = [kept.pop(0) if n != 1 else slice(0, 1) for n in self.array.shape]
-        return np.asarray(self.array[tuple(index)]).reshape([span.stop - span.start for span in key])
-
-
-class _Stack:
-    """Equal two-dimensional arrays as one of three axes."""
-
-    def __init__(self, planes: Sequence[Any]) -> None:
-        self.planes, self.dtype = planes, planes[0].dtype
-        self.shape = (len(planes), *planes[0].shape)
-
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        return np.stack([np.asarray(plane[key[1:]]) for plane in self.planes[key[0]]])
-
-
 def _open_zarr(path: str | os.PathLike, axes: str | None, spatial_dims: int | None) -> LazyImage:
     array, stored, sizes, unit = open_ngff(path)
     arrangement = _arrange(array.shape, axes, stored, spatial_dims, str(path))
@@ -193,25 +168,15 @@ def _open_zarr(path: str | os.PathLike, axes: str | None, spatial_dims: int | No
 
 
 def _open_tiff(path: str | os.PathLike, axes: str | None, spatial_dims: int | None) -> LazyImage:
-    tif = tifffile.TiffFile(path)
+    tif = open_tiff(path)
     try:
-        series, shape, stored = find_source(tif, axes, str(path))
-        parts = [_tiff_array(tif, one) for one in series]
-        array = parts[0] if len(parts) == 1 else _Stack(parts)
-        arrangement = _arrange(shape, None, stored, spatial_dims, str(path))
-        if len(shape) > len(array.shape):  # the user named axes of length 1 that are not stored
-            array = _Reshaped(array, shape)
+        source = find_source(tif, axes, str(path), spatial_dims=spatial_dims)
+        array = lazy_pixels(tif, source, str(path))
+        arrangement = _arrange(source.shape, None, source.axes, spatial_dims, str(path))
         return LazyImage(path, array, arrangement, *read_spacing(tif, arrangement.letters), tif.close)
     except BaseException:
         tif.close()
         raise
-
-
-def _tiff_array(tif: tifffile.TiffFile, series: Any) -> Any:
-    if series.dataoffset is not None:  # in one piece and not compressed
-        path, kind = tif.filehandle.path, np.dtype(tif.byteorder + series.dtype.char)
-        return _Mapped(lambda: np.memmap(path, kind, "r", series.dataoffset, tuple(series.shape)))
-    return require_zarr().open(series.aszarr(level=0), mode="r")
 
 
 def _arrange(shape: Sequence[int], axes: str | None, stored: str | None, spatial_dims: int | None, name: str) -> Arrangement:

@@ -18,6 +18,9 @@ from monai_denoiseg.data.labels import instance_labels, semantic_labels
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES
 from monai_denoiseg.data.reader import FileReader, split_name
 
+ROUNDING = 1e-3
+"""How far a stored label may lie from an integer, by the rounding of what wrote it."""
+
 
 class LoadItemd(MapTransform):
     """Load image, label and clean reference of an item ``{"image": path, "label": path?, "clean": path?}``.
@@ -123,7 +126,7 @@ class LoadItemd(MapTransform):
             kind = "class labels have one, with a class" if self.n_classes else "instance labels have one, with a number"
             each = "voxel" if self.n_classes else "object"
             raise ValueError(f"label {path} has {stored.shape[0]} channels; {kind} for each {each}")
-        values, dtype, name = stored.as_tensor().numpy(), str(stored.meta["dtype"]), f"label {path}"
+        values, dtype, name = _rounded(stored.as_tensor().numpy()), str(stored.meta["dtype"]), f"label {path}"
         if self.n_classes:
             labels = semantic_labels(values, dtype, self.n_classes, self.class_names, self.ignore_value, name)
         else:
@@ -158,6 +161,12 @@ class LoadItemd(MapTransform):
                 f"{key} {data[key]} lies up to {apart:.3g} away from image {data[self.image_key]} by their affines (a voxel is "  # type: ignore[index]
                 f"{voxel:.3g}): bring it to the image's grid, or correct its header if only that is wrong"
             )
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Integers that are stored as floats, or scaled by a header, come back as 1.00000002: round those, and no true fraction."""
+    near = np.rint(values)
+    return np.where(np.abs(values - near) <= ROUNDING, near, values)
 
 
 def _checked_classes(classes: int | Sequence[str] | None) -> tuple[int, list[str]]:

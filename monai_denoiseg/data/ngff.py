@@ -82,6 +82,48 @@ def open_ngff(path: str | os.PathLike) -> ZarrImage:
     return _open_node(require_zarr().open(str(path), mode="r"), str(path))
 
 
+def image_paths(path: str | os.PathLike) -> list[Path]:
+    """The images of a Zarr folder: the fields of a plate or well, the series of a converted file, else the folder itself.
+
+    Args:
+        path: folder of a group or array.
+
+    Raises:
+        ImportError: when the zarr library is missing.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     group = require_zarr().open_group(f"{folder}/a.zarr", mode="w")
+    ...     for name in ("0", "1"):
+    ...         group.create_group(name).attrs.update(ngff_attributes("a", "YX", {}, None))
+    ...     [found.name for found in image_paths(f"{folder}/a.zarr")]
+    ['0', '1']
+    """
+    if not is_zarr(path):
+        return [Path(path)]
+    node = require_zarr().open(str(path), mode="r")
+    if _is_array(node) or _multiscales(node):
+        return [Path(path)]
+    fields = _fields(node)
+    if fields:
+        return [Path(path, field) for field in fields]
+    series = sorted((key for key, child in node.members() if not _is_array(child) and _multiscales(child)), key=_by_number)
+    return [Path(path, key) for key in series] if len(series) > 1 else [Path(path)]
+
+
+def _by_number(key: str) -> tuple[int, str]:
+    return (int(key) if key.isdecimal() else 1 << 30, key)
+
+
+def _fields(node: Any) -> list[str]:
+    """Paths of the images of a plate or a well (NGFF 0.4 and 0.5), in their order."""
+    stored = _stored(node)
+    if "plate" in stored:
+        wells = [str(well["path"]) for well in stored["plate"].get("wells", [])]
+        return [f"{well}/{field}" for well in wells if well in node for field in _fields(node[well])]
+    return [str(field["path"]) for field in stored.get("well", {}).get("images", [])]
+
+
 def ngff_attributes(
     name: str, axes: str, spacing: Mapping[str, float], unit: str | None, path: str = "0", version: str = "0.5"
 ) -> dict[str, Any]:
@@ -119,8 +161,11 @@ def _open_node(node: Any, name: str) -> ZarrImage:
     if len(inside) == 1:
         key, child = inside.popitem()
         return _open_node(child, f"{name}/{key}")
-    listed = ", ".join(sorted(inside)[:5]) or "nothing"
-    raise ValueError(f"{name} is a zarr group of {len(inside)} images ({listed}); give the path of one, e.g. {name}/0")
+    paths = _fields(node) or sorted(inside)
+    if not paths:
+        raise ValueError(f"{name} is a zarr group without an image: neither it nor what is in it has an array or `multiscales`")
+    listed = ", ".join(paths[:5]) + ", ..." * (len(paths) > 5)
+    raise ValueError(f"{name} is a zarr group of {len(paths)} images ({listed}); give the path of one, e.g. {name}/{paths[0]}")
 
 
 def _is_array(node: Any) -> bool:
@@ -128,8 +173,13 @@ def _is_array(node: Any) -> bool:
 
 
 def _multiscales(node: Any) -> list[Any]:
+    return list(_stored(node).get("multiscales", []))
+
+
+def _stored(node: Any) -> dict[str, Any]:
+    """Metadata of NGFF, which stand under ``ome`` from 0.5 on."""
     attributes = dict(node.attrs)
-    return list(attributes.get("ome", attributes).get("multiscales", []))
+    return dict(attributes.get("ome", attributes))
 
 
 def _open_multiscale(group: Any, image: Mapping[str, Any], name: str) -> ZarrImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,22 @@ def nifti_layout(path: str | os.PathLike, axes: str | None = None, spatial_dims:
 
 def _arrange(shape: tuple[int, ...], axes: str | None, name: str, spatial_dims: int | None) -> Arrangement:
     given = (axes or "").upper()
+    if spatial_dims == 2 and "T" not in given and (flat := _flat_axis(shape)) is not None:
+        plane = iter("XY")  # a sagittal or coronal plane: the axis of length 1 is its Z, whichever that is
+        letters = "".join("Z" if i == flat else next(plane) for i in range(3)) + "TC"[-(len(shape) - 3) :] * (len(shape) > 3)
+        return arrange(shape, letters, name, spatial_dims)
     third = "T" if "T" in given and "Z" not in given else "Z"
     fourth = "T" if len(shape) == 5 or ("T" in given and third == "Z") else "C"
     letters = f"XY{third}{fourth}C"
     if len(shape) > len(letters):
         raise ValueError(f"{name} has {len(shape)} axes of lengths {shape}; NIfTI images of up to 5 axes are supported")
     return arrange(shape, letters[: len(shape)], name, spatial_dims)
+
+
+def _flat_axis(shape: tuple[int, ...]) -> int | None:
+    """The axis of length 1 of a plane that is stored as a volume across X or Y; None for other shapes."""
+    flat = [i for i, n in enumerate(shape[:3]) if n == 1]
+    return flat[0] if len(shape) >= 3 and len(flat) == 1 and flat[0] < 2 else None
 
 
 def read_nifti(
@@ -95,9 +106,10 @@ def read_nifti(
         if arrangement.frame_axis == 2:
             affine[:, 3] += affine[:, 2] * frame  # the place of this slice
     spatial_dims = len(arrangement.shape)
-    columns = [2, 1, 0, 3] if spatial_dims == 3 else [1, 0, 2, 3]
+    kept = list(arrangement.order[-spatial_dims:])
+    columns = [*kept, *(i for i in range(3) if i not in kept), 3]
     sizes = _voxel_size(file, affine, str(path))
-    spacing = None if sizes is None else sizes[:spatial_dims][::-1]
+    spacing = None if sizes is None else [sizes[i] for i in kept]
     array = put_in_order(stored.astype(stored.dtype.newbyteorder("="), copy=False), arrangement)
     return stored_image(array, arrangement, spacing, _unit(file), affine[:, columns])
 
@@ -127,7 +139,8 @@ def write_nifti(array: np.ndarray, source: str | os.PathLike, target: str | os.P
     Labels and channels do not take over the source's intent and display range, which described other values. Extensions go along.
 
     Args:
-        array: ``(C, [Z, ]Y, X)``; one channel is no axis, several are the fourth of the file.
+        array: ``(C, [T, ][Z, ]Y, X)``; one channel is no axis, several are the last of the file. The planes of a volume that are
+            separate images are its Z.
         source: NIfTI file with the geometry.
         target: file to write; gzip if it ends in ``.gz``.
         label: whether the values are labels.
@@ -145,9 +158,12 @@ def write_nifti(array: np.ndarray, source: str | os.PathLike, target: str | os.P
     """
     source, target = Path(source), Path(target)
     file = nibabel.load(source)
-    dims, channels, full = array.ndim - 1, array.shape[0], (*file.shape[:3], 1)[:3]
-    stored = np.moveaxis(array, 0, -1).swapaxes(0, dims - 1)  # (X, Y, [Z, ]C)
-    if stored.shape[:dims] != full[:dims] or (dims == 2 and full[2] != 1):
+    dims, channels = array.ndim - 1, array.shape[0]
+    full = (*file.shape[: max(dims, 3)], 1)[: max(dims, 3)]
+    stored = array.transpose(*range(dims, 0, -1), 0)  # (X, Y, [Z, [T, ]]C)
+    if dims == 2 and (flat := _flat_axis(full)) is not None:
+        stored = np.expand_dims(stored, flat)
+    if stored.shape[:-1] != full[: stored.ndim - 1] or math.prod(full) != math.prod(stored.shape[:-1]):
         raise ValueError(
             f"{target_of(target)}: shape {array.shape[1:]} is not that of {source}, {file.shape[:3]} in X, Y, Z order"
         )

@@ -14,11 +14,30 @@ from PIL import Image
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES, array_layout, read_array
 from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
+from monai_denoiseg.data.errors import naming
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, nifti_layout, read_nifti
+from monai_denoiseg.data.png import read_picture
 from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
 from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_layout
 
 PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+MEDICAL_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".dcm", ".mgz", ".mgh", ".mnc")
+MICROSCOPY_SUFFIXES = (
+    ".czi",
+    ".lif",
+    ".nd2",
+    ".lsm",
+    ".oib",
+    ".oif",
+    ".ims",
+    ".vsi",
+    ".svs",
+    ".ndpi",
+    ".mrxs",
+    ".dv",
+    ".stk",
+    ".h5",
+)
 SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES, ".npy")
 """File name suffixes that can be read; a suffix that ends in another one comes first."""
 
@@ -26,16 +45,21 @@ SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFF
 def split_name(path: str | os.PathLike) -> tuple[str, str]:
     """Split a file name into stem and suffix; the suffix is empty when the format is not supported.
 
+    An image within a Zarr folder is called by the whole way to it, so that the fields of a plate have different stems.
+
     Args:
         path: file name, with or without folders.
 
-    >>> split_name("folder/a.ome.tif"), split_name("b.v2.nii.gz"), split_name("notes.txt")
-    (('a', '.ome.tif'), ('b.v2', '.nii.gz'), ('notes.txt', ''))
+    >>> split_name("folder/a.ome.tif"), split_name("b.v2.nii.gz"), split_name("notes.txt"), split_name("plate.zarr/A/1/0")
+    (('a', '.ome.tif'), ('b.v2', '.nii.gz'), ('notes.txt', ''), ('plate_A_1_0', '.zarr'))
     """
     name = Path(path).name
     for suffix in SUPPORTED_SUFFIXES:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)], name[-len(suffix) :].lower()
+    around = next((folder for folder in Path(path).parents if folder.name.lower().endswith(ZARR_SUFFIXES)), None)
+    if around is not None and not Path(name).suffix:
+        return "_".join((split_name(around)[0], *Path(path).relative_to(around).parts)), ".zarr"
     return name, ""
 
 
@@ -90,15 +114,20 @@ class FileReader(ImageReader):
             ValueError: for an unsupported suffix, a file the format's library cannot read, or axes that do not fit.
         """
         names = [data] if isinstance(data, (str, os.PathLike)) else data
-        images = [self._read_file(name) for name in names]
-        for name, image in zip(names, images, strict=True):
-            if image.array.dtype.kind not in "biuf":
-                raise ValueError(f"{name} holds values of type {image.array.dtype}; integers and real numbers can be read")
-        return images
+        return [self._read_one(name) for name in names]
 
     def get_data(self, img: Sequence[StoredImage]) -> tuple[np.ndarray, dict[str, Any]]:
         """Return array and metadata of what ``read`` returned; several images are stacked as channels."""
         return stack_as_channels(img)
+
+    def _read_one(self, path: str | os.PathLike) -> StoredImage:
+        with naming(path):
+            image = self._read_file(path)
+            if image.array.dtype.kind not in "biuf":
+                raise ValueError(f"{path} holds values of type {image.array.dtype}; integers and real numbers can be read")
+            if image.array.size == 0:
+                raise ValueError(f"{path} holds no image: its shape is {image.array.shape}")
+            return image
 
     def _read_file(self, path: str | os.PathLike) -> StoredImage:
         suffix = _supported(path)
@@ -107,31 +136,37 @@ class FileReader(ImageReader):
         if suffix in NIFTI_SUFFIXES:
             return read_nifti(path, self.axes, self.spatial_dims, self.frame)
         if suffix in PIL_SUFFIXES:
-            array = _read_picture(path, color=self.palette == "color")
+            array = read_picture(path, color=self.palette == "color")
             arrangement = arrange(array.shape, "YXS"[: array.ndim], str(path), self.spatial_dims)
             check_frame(arrangement, self.frame, str(path))
             return stored_image(put_in_order(array, arrangement), arrangement)
         return read_array(path, self.axes, self.spatial_dims, self.frame, self.unnamed)
 
 
-def _read_picture(path: str | os.PathLike, color: bool) -> np.ndarray:
-    with Image.open(path) as image:
-        array = np.array(_plain_colors(image) if color else image)
-        # Older versions of Pillow read 16-bit PNG as 32-bit numbers.
-        return array.astype(np.uint16) if image.mode == "I" and image.format == "PNG" else array
-
-
-def _plain_colors(image: Image.Image) -> Image.Image:
-    """Bring palette images to RGB and drop opacity."""
-    targets = {"P": "RGB", "PA": "RGB", "RGBA": "RGB", "LA": "L"}
-    return image.convert(targets[image.mode]) if image.mode in targets else image
-
-
 def _supported(path: str | os.PathLike) -> str:
     suffix = split_name(path)[1]
     if not suffix:
-        raise ValueError(f"{path}: unsupported file format; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}")
+        listed = ", ".join(sorted(SUPPORTED_SUFFIXES))
+        raise ValueError(f"{path}: unsupported file format; supported are {listed}{conversion(path)}")
     return suffix
+
+
+def conversion(path: str | os.PathLike) -> str:
+    """How a file of a known but unsupported format can be brought to a supported one; empty for other files.
+
+    Args:
+        path: the file.
+
+    >>> conversion("a.nrrd"), conversion("a.txt")
+    ("; convert it to NIfTI, for instance with 3D Slicer, or SimpleITK's WriteImage(ReadImage('a.nrrd'), 'a.nii.gz')", '')
+    """
+    name = Path(path).name
+    if name.lower().endswith(MEDICAL_SUFFIXES):
+        write = f"WriteImage(ReadImage({name!r}), '{name.split('.')[0]}.nii.gz')"
+        return f"; convert it to NIfTI, for instance with 3D Slicer, or SimpleITK's {write}"
+    if name.lower().endswith(MICROSCOPY_SUFFIXES):
+        return "; convert it to OME-TIFF or OME-Zarr, for instance with Fiji (Bio-Formats) or bioformats2raw"
+    return ""
 
 
 def image_layout(
@@ -156,6 +191,11 @@ def image_layout(
     >>> layout.shape, layout.frames
     ((32, 48), 5)
     """
+    with naming(path):
+        return _layout(path, axes, spatial_dims, unnamed)
+
+
+def _layout(path: str | os.PathLike, axes: str | None, spatial_dims: int | None, unnamed: str | None) -> Arrangement:
     suffix = _supported(path)
     if suffix in TIFF_SUFFIXES:
         return tiff_layout(path, axes, spatial_dims, unnamed)

@@ -13,8 +13,9 @@ from monai.transforms import SaveImaged, Transform
 
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, write_nifti
 from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.data.sinks import TiffSink, part_path
 from monai_denoiseg.data.tiff import TiffWriter, cast_exactly
-from monai_denoiseg.files import ResultSet, write_text
+from monai_denoiseg.files import ResultSet, remove, write_text
 
 
 def smallest_label_type(labels: np.ndarray) -> np.dtype:
@@ -62,7 +63,8 @@ class SavePredictiond(Transform):
     :func:`~monai_denoiseg.data.nifti.write_nifti`); TIFF, PNG and all others give ``.tif`` with the axes, voxel size and unit of
     the input (PNG holds neither float images nor more than 65535 objects). The files of an image appear whole and all
     together, or not at all; earlier results of the same image are replaced then and not before, and nothing else is overwritten
-    (see :class:`~monai_denoiseg.files.ResultSet`). Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``.
+    (see :class:`~monai_denoiseg.files.ResultSet`). Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``;
+    with ``"frames": 9`` too, the results of all nine, which come in their order, are one file when the last is there.
 
     It counts as one of MONAI's ``SaveImaged``, which servers leave out of a bundle to return the result themselves.
 
@@ -104,6 +106,7 @@ class SavePredictiond(Transform):
         self.image_key, self.label_keys, self.optional = image_key, frozenset(label_keys), frozenset(optional)
         self.digest = ""
         self._written: dict[Path, str] = {}
+        self._frames: list[dict[str, np.ndarray]] = []
 
     def targets(self, path: str | os.PathLike, frame: int | None = None) -> dict[str, Path]:
         """The files that may be written for an image, by item key.
@@ -122,7 +125,8 @@ class SavePredictiond(Transform):
         """Write the files and return the item unchanged."""
         item = dict(data)
         meta = dict(item[self.image_key].meta)
-        source, frame = str(meta["filename_or_obj"]), item.get("frame")
+        several = int(item.get("frames", 0))
+        source, frame = str(meta["filename_or_obj"]), None if several else item.get("frame")
         lacking = {key for key in (*self.optional, *self.texts) if key not in item}
         targets = {key: target for key, target in self.targets(source, frame).items() if key not in lacking}
         for target in targets.values():
@@ -130,6 +134,12 @@ class SavePredictiond(Transform):
                 both = f"{source} and {self._written[target]}"
                 raise FileExistsError(f"{both} would both be written to {target}; run them separately")
         arrays = {key: self._array(item[key], key, targets[key]) for key in self.suffixes if key in targets}
+        if several:
+            self._frames = [*self._frames, arrays] if item["frame"] else [arrays]
+            if len(self._frames) < several:
+                return item
+            arrays = {key: np.stack([one[key] for one in self._frames], axis=1) for key in arrays}
+            self._frames = []
         with ResultSet(self.output_dir, record_name(output_stem(source, frame)), source, self.digest) as results:
             for key, target in targets.items():
                 part = results.add(target)
@@ -137,6 +147,8 @@ class SavePredictiond(Transform):
                     write_text(item[key], part)
                 elif split_name(source)[1] in NIFTI_SUFFIXES:
                     write_nifti(arrays[key], source, part, label=arrays[key].dtype.kind == "u")
+                elif several:
+                    write_frames(arrays[key], meta, part)
                 else:
                     _write_tiff(arrays[key], meta, part)
         return item
@@ -148,6 +160,34 @@ class SavePredictiond(Transform):
 
 
 SaveImaged.register(SavePredictiond)
+
+
+def write_frames(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> None:
+    """Write the images of a time series as one TIFF, the same way streaming does.
+
+    Args:
+        array: ``(C, T, [Z, ]Y, X)``.
+        meta: of the image they were made of: its ``spacing`` and ``unit`` are kept.
+        target: the file.
+
+    >>> import tempfile
+    >>> from monai_denoiseg.data import image_layout
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_frames(np.zeros((1, 3, 6, 8), np.uint16), {}, Path(folder, "a.tif"))
+    ...     image_layout(f"{folder}/a.tif", spatial_dims=2).frames
+    3
+    """
+    spatial = array.shape[2:]
+    spacing = meta.get("spacing")
+    spacing = spacing if spacing is not None and len(spacing) == len(spatial) else None
+    shape = (array.shape[1], array.shape[0], *spatial)
+    try:
+        sink = TiffSink(target, shape, array.dtype, spacing=spacing, unit=meta.get("unit"))
+        for frame in range(array.shape[1]):
+            sink.write(frame, tuple(slice(0, n) for n in spatial), array[:, frame])
+        sink.finish()
+    finally:
+        remove(part_path(target))
 
 
 def _write_tiff(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> None:

@@ -14,8 +14,10 @@ from monai.data import ImageReader, ImageWriter
 from monai.data.utils import affine_to_spacing, is_no_channel
 
 from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
+from monai_denoiseg.data.errors import naming
 from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
 from monai_denoiseg.data.tiff_meta import describe_to_tifffile, file_layout, find_source, read_spacing
+from monai_denoiseg.data.tiff_open import open_tiff
 from monai_denoiseg.data.tiff_pixels import read_pixels
 from monai_denoiseg.files import target_of, writing
 
@@ -28,7 +30,8 @@ class TiffReader(ImageReader):
     """Read TIFF files (plain, ImageJ, OME) of two or three spatial axes, with or without channels.
 
     Values and data type stay as stored: the entries of a palette image are its stored numbers (ImageJ keeps display colours
-    that way), and no sample of a colour image is dropped.
+    that way), no sample of a colour image is dropped, an orientation tag turns nothing and "white is zero" inverts nothing
+    (as in ImageJ), whatever the compression. A file of a set (OME, Micro-Manager) is its own pages, not the set.
 
     Args:
         axes: one letter for each stored axis (``"ZYX"``, ``"CYX"``, ``"ZCYX"``, ...), when the file does not tell or tells
@@ -45,7 +48,8 @@ class TiffReader(ImageReader):
     ``dtype`` (of the file) and, where the file gives them, ``spacing`` (in (Z)YX order) and ``unit``.
 
     Raises:
-        ValueError: when the axes are ambiguous, the file holds several different images, or there is no such frame.
+        ValueError: when the axes are ambiguous, the file holds several different images, it is damaged or not complete, or there
+            is no such frame.
 
     >>> import tempfile, tifffile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -100,8 +104,8 @@ class TiffReader(ImageReader):
         Raises:
             ValueError: as the class says.
         """
-        with tifffile.TiffFile(name) as tif:
-            source = find_source(tif, self.axes, str(name), self.unnamed)
+        with naming(name), open_tiff(name) as tif:
+            source = find_source(tif, self.axes, str(name), self.unnamed, self.spatial_dims)
             arrangement = arrange(source.shape, source.axes, str(name), self.spatial_dims)
             check_frame(arrangement, self.frame, str(name))
             spacing, unit = read_spacing(tif, arrangement.letters)
@@ -131,8 +135,8 @@ def tiff_layout(
     >>> layout.shape, layout.frames
     ((32, 48), 7)
     """
-    with tifffile.TiffFile(path) as tif:
-        source = find_source(tif, axes, str(path), unnamed)
+    with naming(path), open_tiff(path) as tif:
+        source = find_source(tif, axes, str(path), unnamed, spatial_dims)
         return arrange(source.shape, source.axes, str(path), spatial_dims)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 
 from monai_denoiseg.data.axes import CHANNEL_LETTERS, KNOWN_LETTERS, fit_axes
+from monai_denoiseg.data.tiff_open import check_complete
 
 UNITS = {
     "micron": "um",
@@ -36,7 +37,9 @@ class Source(NamedTuple):
     axes: str
 
 
-def find_source(tif: tifffile.TiffFile, axes: str | None, name: str, unnamed: str | None = None) -> Source:
+def find_source(
+    tif: tifffile.TiffFile, axes: str | None, name: str, unnamed: str | None = None, spatial_dims: int | None = None
+) -> Source:
     """Return the one full-size image of a file.
 
     Pages written one by one make a file of many equal two-dimensional images: these are a stack of pages without a name.
@@ -46,6 +49,7 @@ def find_source(tif: tifffile.TiffFile, axes: str | None, name: str, unnamed: st
         axes: the user's word on the axes, which wins over the file's. It may name axes of length 1 that the file leaves out.
         name: the file, for error messages.
         unnamed: axes of a file that does not name all of its own.
+        spatial_dims: 2 or 3, see :func:`~monai_denoiseg.data.axes.fit_axes`.
 
     Returns:
         The image.
@@ -61,6 +65,7 @@ def find_source(tif: tifffile.TiffFile, axes: str | None, name: str, unnamed: st
     ('QYX', 'TYX')
     """
     found = [series for series in tif.series if not series.keyframe.is_reduced]
+    check_complete(tif, found, name)
     shapes = [tuple(series.shape) for series in found]
     if not found or min(shapes[0], default=0) == 0:
         raise ValueError(f"{name} holds no image")
@@ -74,7 +79,7 @@ def find_source(tif: tifffile.TiffFile, axes: str | None, name: str, unnamed: st
     else:
         shape, own = (len(found), *shapes[0]), "IYX"
     if axes is not None:
-        return Source(found, *fit_axes(axes, shape, own))
+        return Source(found, *fit_axes(axes, shape, own, name, spatial_dims))
     # tifffile takes a first axis of 3 or 4 for colour planes.
     is_guess = not set(own) <= set(KNOWN_LETTERS) or own[0] == "S"
     is_unnamed = unnamed is not None and len(unnamed) == len(shape) and is_guess

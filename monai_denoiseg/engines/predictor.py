@@ -18,6 +18,7 @@ from monai_denoiseg.data.lazy import can_stream, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
+from monai_denoiseg.engines.frames import frames_of, loaded_frames
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.heads import denoises, head_of
 
@@ -32,6 +33,8 @@ class FilePredictor(Evaluator):
 
     A file that cannot be read, predicted or written is logged and skipped; when all others are done, :meth:`run` raises, so that
     the exit code of the program says so.
+
+    The frames of a file with several are predicted one by one, and their results saved as one file of all.
 
     With ``stream``, large files are not loaded but predicted from file to file, see :class:`StreamingPredictor`.
 
@@ -125,7 +128,11 @@ class FilePredictor(Evaluator):
         return {}
 
     def _predict(self, index: int) -> None:
-        item = self.dataset[index]
+        frames = frames_of(self.dataset, index)
+        for item in loaded_frames(self.dataset, index, frames) if frames else [self.dataset[index]]:
+            self._predict_item(item)
+
+    def _predict_item(self, item: Mapping[str, Any]) -> None:
         image = item["image"]
         batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
         with self.mode(self.network), self.precision.autocast(self.network, batch):

@@ -127,7 +127,7 @@ class StreamingPredictor:
             ValueError: when the file cannot be read this way, or its channels or values do not suit the network.
         """
         if self.head.unstreamable:
-            raise ValueError(f"{path}: {self.head.unstreamable}; pass --stream never, and one file a frame")
+            raise ValueError(f"{path}: {self.head.unstreamable}; pass --stream auto")
         with self.open(path) as image:
             if image.channels != self.network.in_channels:
                 raise ValueError(

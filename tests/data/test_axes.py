@@ -129,7 +129,7 @@ def test_frames_are_checked():
     movie, plane = arrange((3, 4, 5), "TYX", "a.tif", 2), arrange((4, 5), "YX", "a.tif", 2)
     check_frame(movie, 2, "a.tif")
     check_frame(plane, None, "a.tif")
-    with pytest.raises(ValueError, match=r"a\.tif holds 3 separate images along time; list it with folder_datalist"):
+    with pytest.raises(ValueError, match=r"a\.tif holds 3 separate images along time, of which none was chosen"):
         check_frame(movie, None, "a.tif")
     for wrong in (-1, 3):
         with pytest.raises(ValueError, match=rf"a\.tif has no frame {wrong}; it holds 3 separate images, frames 0 to 2"):

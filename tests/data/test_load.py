@@ -265,3 +265,21 @@ def test_classes_are_a_list():
         ValueError, match=r"`classes` must be a list of names, for instance \['background', 'liver'\], got 'liver'"
     ):
         LoadItemd(classes="liver")
+
+
+def test_labels_that_are_integers_up_to_rounding(tmp_path):
+    import nibabel
+
+    stored = np.arange(60, dtype=np.float64).reshape(5, 4, 3) % 4
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.uint8)
+    nibabel.save(nibabel.Nifti1Image(stored, np.eye(4), header), tmp_path / "l.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(stored.astype("f4"), np.eye(4)), tmp_path / "i.nii.gz")
+    assert np.any(np.asanyarray(nibabel.load(tmp_path / "l.nii.gz").dataobj) != stored), "the header scales them"
+    item = {"image": str(tmp_path / "i.nii.gz"), "label": str(tmp_path / "l.nii.gz")}
+    for load in (LoadItemd(binary_labels="keep"), LoadItemd(classes=4)):
+        np.testing.assert_array_equal(load(item)["label"][0], stored.T)
+    for wrong in (0.5, 1.002):
+        nibabel.save(nibabel.Nifti1Image(np.where(stored == 1, wrong, stored), np.eye(4)), tmp_path / "l.nii.gz")
+        with pytest.raises(ValueError, match=rf"l\.nii\.gz holds {wrong}"):
+            LoadItemd(classes=4)(item)

@@ -7,7 +7,6 @@ from PIL import Image
 
 from monai_denoiseg.data import TiffReader, image_layout
 from monai_denoiseg.data import tiff_pixels as module
-from monai_denoiseg.data.tiff_meta import find_source
 
 
 def array(shape, dtype="uint16"):
@@ -73,7 +72,7 @@ def test_axes_of_length_one_beside_the_frames(tmp_path):
 def test_only_the_frame_is_decoded(tmp_path, monkeypatch):
     stored = array((5, 6, 4))
     tifffile.imwrite(tmp_path / "a.tif", stored, metadata={"axes": "TYX"}, compression="zlib")
-    monkeypatch.setattr(module, "_read_all", lambda source: pytest.fail("the whole file was read"))
+    monkeypatch.setattr(module, "_read_series", lambda *any: pytest.fail("the whole file was read"))
     np.testing.assert_array_equal(frame(tmp_path / "a.tif", 3)[0], stored[3])
 
 
@@ -88,10 +87,9 @@ def test_lzw_without_imagecodecs(tmp_path, index):
 
 def test_what_nothing_can_read_says_so(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", array((5, 6, 4)), metadata={"axes": "TYX"})
-    monkeypatch.setattr(module, "_read_all", lambda source: (_ for _ in ()).throw(ValueError("X requires 'imagecodecs'")))
-    monkeypatch.setattr(module.Image, "open", lambda name: (_ for _ in ()).throw(OSError("no")))
-    with tifffile.TiffFile(tmp_path / "a.tif") as tif, pytest.raises(ValueError, match=r"a\.tif: .*pip install imagecodecs"):
-        module.read_pixels(tif, find_source(tif, None, "a.tif"), str(tmp_path / "a.tif"))
+    monkeypatch.setattr(module, "_read_series", lambda *any: (_ for _ in ()).throw(ValueError("X requires 'imagecodecs'")))
+    with pytest.raises(ValueError, match=r"a\.tif cannot be read: .*pip install imagecodecs"):
+        TiffReader().read(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("imagej", [True, False])

@@ -17,6 +17,7 @@ from monai_denoiseg.bundle.folders import (
     simulated_folder,
 )
 from monai_denoiseg.bundle.kept_split import split_names
+from monai_denoiseg.bundle.label_check import check_labels
 from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training
 from monai_denoiseg.bundle.provenance import describe_training
 from monai_denoiseg.bundle.resume import kept_settings, previous_split
@@ -31,6 +32,7 @@ __all__ = [
     "RUNS",
     "RunFolder",
     "bundle_folder",
+    "check_labels",
     "check_noise",
     "check_settings",
     "check_sizes",

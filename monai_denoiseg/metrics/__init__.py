@@ -1,6 +1,6 @@
 """Instance scores (AP, SEG, precision, recall, F1), Dice of classes, image quality (PSNR, SSIM), checks without a reference."""
 
-from monai_denoiseg.metrics.dice import DICE, ClassDice, class_dice, dice_names, dice_row, mean_dice
+from monai_denoiseg.metrics.dice import DICE, ClassDice, class_dice, class_present, dice_names, dice_of_set, dice_row, mean_dice
 from monai_denoiseg.metrics.instance_metric import InstanceMetric
 from monai_denoiseg.metrics.matching import (
     Detection,
@@ -29,7 +29,9 @@ __all__ = [
     "average_precision",
     "checkerboard",
     "class_dice",
+    "class_present",
     "dice_names",
+    "dice_of_set",
     "dice_row",
     "match_instances",
     "mean_dice",

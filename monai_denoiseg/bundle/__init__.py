@@ -16,6 +16,7 @@ from monai_denoiseg.bundle.folders import (
     run_folder,
     simulated_folder,
 )
+from monai_denoiseg.bundle.inputs import evaluation_data, inference_data
 from monai_denoiseg.bundle.kept_split import split_names
 from monai_denoiseg.bundle.label_check import check_labels
 from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training
@@ -39,7 +40,9 @@ __all__ = [
     "checkpoint_folder",
     "count_data",
     "describe_training",
+    "evaluation_data",
     "first_stage",
+    "inference_data",
     "kept_settings",
     "labelled_flags",
     "methods",

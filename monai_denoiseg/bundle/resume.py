@@ -136,6 +136,8 @@ def kept_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _place(key: str, value: Any) -> Any:
+    if key in PLACES and isinstance(value, list):
+        return [_place(key, one) for one in value]
     is_place = key in PLACES and isinstance(value, str) and value != "simulated"
     return str(Path(value).expanduser().absolute()) if is_place else value
 

@@ -8,6 +8,7 @@ from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, PerAxis,
 from monai_denoiseg.bundle.settings.place import NAME, READ, WRITE, Place
 from monai_denoiseg.bundle.settings.setting import EVALUATE, INFER, SINGLE, TRAIN, Setting
 from monai_denoiseg.bundle.settings.special import AXES, DEVICE
+from monai_denoiseg.data.list_file import SECTIONS
 
 _BOTH, _ALL = (INFER, EVALUATE), (TRAIN, INFER, EVALUATE)
 _FILE = "as the model file says"
@@ -20,6 +21,16 @@ def _classic(name: str, kind: Kind, meaning: str, **more: Any) -> Setting:
 
 
 SHARED: tuple[Setting, ...] = (
+    Setting(
+        "pattern",
+        Text("a pattern of file names, such as '*_raw.tif'"),
+        _DATA,
+        "Only images whose file name matches.",
+        _ALL,
+        null="all",
+    ),
+    Setting("images_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with the images.", _ALL),
+    Setting("labels_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with the labels.", (TRAIN, EVALUATE)),
     Setting(
         "bundle_root",
         Place(READ),
@@ -90,27 +101,26 @@ PREDICTION: tuple[Setting, ...] = (
         "dataset_dir",
         Place(READ, "file or folder", many=True),
         _DATA,
-        "Image, list of images, or folder of images.",
+        "Image, list of images, folder of images, or data list (JSON).",
         (INFER,),
         default="the simulated images of a training without data",
-    ),
-    Setting(
-        "pattern",
-        Text("a pattern of file names, such as '*_raw.tif'"),
-        _DATA,
-        "Only files whose name matches.",
-        (INFER,),
-        null="all",
     ),
     Setting(
         "dataset_dir",
-        Place(READ),
+        Place(READ, "file or folder", many=True),
         _DATA,
-        "Folder with the subfolders images and labels.",
+        "Folder with the subfolders images and labels, data list (JSON), or files.",
         (EVALUATE,),
         default="the simulated images of a training without data",
     ),
-    Setting("labels_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with the true labels.", (EVALUATE,)),
+    Setting(
+        "section",
+        Choice(SECTIONS),
+        _DATA,
+        "Which entries of a data list to take.",
+        _BOTH,
+        null="testing, else validation, else training",
+    ),
     Setting("clean_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with clean images to compare with.", (EVALUATE,)),
     Setting(
         "output_dir",

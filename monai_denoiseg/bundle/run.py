@@ -128,7 +128,7 @@ def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str,
         return bundle, dict(overrides)
     bundle = f"denoiseg_{stored['spatial_dims']}d"
     config = json.loads(config_files("train", bundle)[0].read_text("utf-8")) | overrides
-    return bundle, resumed_settings(stored, config, overrides.keys(), last) | dict(overrides)
+    return bundle, resumed_settings(stored, config, overrides.keys(), last, tell=False) | dict(overrides)
 
 
 def how_to_go_on(output_dir: str | Path, ckpt_dir: str | Path) -> str:

@@ -9,7 +9,7 @@ from monai_denoiseg.metrics.matching import (
     precision_recall_f1,
     seg_score,
 )
-from monai_denoiseg.metrics.noise import NOISE_LIMIT, noise_correlation
+from monai_denoiseg.metrics.noise import CHANNEL_LIMIT, NOISE_LIMIT, channel_correlation, noise_correlation
 from monai_denoiseg.metrics.overlap import Matches, Overlap
 from monai_denoiseg.metrics.psnr import PSNRMetric, psnr, scale_invariant_psnr, ssim
 from monai_denoiseg.metrics.residual import CORRELATED, Residual, residual_figures
@@ -17,6 +17,7 @@ from monai_denoiseg.metrics.spectrum import checkerboard
 
 __all__ = [
     "CORRELATED",
+    "CHANNEL_LIMIT",
     "DICE",
     "NOISE_LIMIT",
     "ClassDice",
@@ -28,6 +29,7 @@ __all__ = [
     "Residual",
     "average_precision",
     "checkerboard",
+    "channel_correlation",
     "class_dice",
     "class_present",
     "dice_names",

@@ -8,7 +8,6 @@ from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, PerAxis,
 from monai_denoiseg.bundle.settings.place import NAME, READ, WRITE, Place
 from monai_denoiseg.bundle.settings.setting import EVALUATE, INFER, SINGLE, TRAIN, Setting
 from monai_denoiseg.bundle.settings.special import AXES, DEVICE
-from monai_denoiseg.data.list_file import SECTIONS
 
 _BOTH, _ALL = (INFER, EVALUATE), (TRAIN, INFER, EVALUATE)
 _FILE = "as the model file says"
@@ -21,16 +20,6 @@ def _classic(name: str, kind: Kind, meaning: str, **more: Any) -> Setting:
 
 
 SHARED: tuple[Setting, ...] = (
-    Setting(
-        "pattern",
-        Text("a pattern of file names, such as '*_raw.tif'"),
-        _DATA,
-        "Only images whose file name matches.",
-        _ALL,
-        null="all",
-    ),
-    Setting("images_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with the images.", _ALL),
-    Setting("labels_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with the labels.", (TRAIN, EVALUATE)),
     Setting(
         "bundle_root",
         Place(READ),
@@ -112,14 +101,6 @@ PREDICTION: tuple[Setting, ...] = (
         "Folder with the subfolders images and labels, data list (JSON), or files.",
         (EVALUATE,),
         default="the simulated images of a training without data",
-    ),
-    Setting(
-        "section",
-        Choice(SECTIONS),
-        _DATA,
-        "Which entries of a data list to take.",
-        _BOTH,
-        null="testing, else validation, else training",
     ),
     Setting("clean_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with clean images to compare with.", (EVALUATE,)),
     Setting(

@@ -169,6 +169,12 @@ TRAINING: tuple[Setting, ...] = (
         "What hides those neighbours: a piece of the image nearby, or random values as published.",
     ),
     _key(
+        _LOSS,
+        "share_spots",
+        Choice(("auto", True, False), {"true": True, "false": False}),
+        "Blind spots hide all channels of a pixel at once; auto does so where the noise of the channels is correlated.",
+    ),
+    _key(
         _OBJECTS,
         "border_width",
         Real(0, open_low=True),

@@ -61,7 +61,7 @@ def test_an_object_cut_by_the_edge_may_come_apart(shape: tuple[int, ...]) -> Non
     labels = np.zeros(shape, np.int32)
     labels[0, 2:4], labels[0, 8:9] = 1, 1  # a horseshoe, its bend beyond the edge
     assert label_figures(labels).several == 0
-    labels[5, 2:4] = 1
+    labels[(5, slice(2, 4), *[slice(3, 5)] * (len(shape) - 2))] = 1
     assert label_figures(labels).several == 1
     assert label_figures(np.full(shape, -1)) == LabelFigures(0, 0, 0, False, False)
 

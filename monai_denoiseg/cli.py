@@ -79,7 +79,9 @@ def _add_lists(commands: Any) -> None:
     keys.add_argument("--bundle", choices=BUNDLES)
     keys.add_argument("--task", choices=list(RUNS))
     keys.add_argument("--markdown", action="store_true", help="as tables for a document")
-    commands.add_parser("methods", help="list the methods --method takes", allow_abbrev=False)
+    listed = commands.add_parser("methods", help="list the methods --method takes", allow_abbrev=False)
+    for sub in (keys, listed):
+        _add_traceback(sub)
 
 
 def _add_others(commands: Any) -> None:

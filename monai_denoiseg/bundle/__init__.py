@@ -16,10 +16,12 @@ from monai_denoiseg.bundle.folders import (
     run_folder,
     simulated_folder,
 )
+from monai_denoiseg.bundle.inputs import evaluation_data, inference_data
 from monai_denoiseg.bundle.kept_split import split_names
-from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training
+from monai_denoiseg.bundle.label_check import check_labels
+from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training, share_spots
 from monai_denoiseg.bundle.provenance import describe_training
-from monai_denoiseg.bundle.resume import kept_settings, previous_split
+from monai_denoiseg.bundle.resume import chosen_settings, kept_settings, previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
 from monai_denoiseg.bundle.runs import RunFolder
 from monai_denoiseg.bundle.settings import check_settings, settings_of, user_settings
@@ -31,13 +33,17 @@ __all__ = [
     "RUNS",
     "RunFolder",
     "bundle_folder",
+    "check_labels",
     "check_noise",
     "check_settings",
     "check_sizes",
     "checkpoint_folder",
+    "chosen_settings",
     "count_data",
     "describe_training",
+    "evaluation_data",
     "first_stage",
+    "inference_data",
     "kept_settings",
     "labelled_flags",
     "methods",
@@ -49,6 +55,7 @@ __all__ = [
     "run_bundle",
     "run_folder",
     "settings_of",
+    "share_spots",
     "simulated_folder",
     "split_names",
     "tasks",

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from ignite.engine import Events
 
+from monai_denoiseg.bundle.found import found_lines
 from monai_denoiseg.bundle.provenance import intensity_range
 from monai_denoiseg.bundle.run import config_files, open_workflow
 from monai_denoiseg.engines import DenoiSegTrainer
@@ -53,6 +54,7 @@ def check_training(bundle: str = "denoiseg_2d", method: str | None = None, overr
         files = config_files("train", bundle, method)
         with open_workflow(files, "train", logging_file=False, **{**dict(overrides or {}), **wanted, **place}) as workflow:
             get = workflow.parser.get_parsed_content
+            get("label_check")
             lines = [*_data(get), *_checks(get), *_cost(get)]
     if method is not None and "stage" in " ".join(path.read_text("utf-8") for path in files[1:]):
         lines.append(("First stage", "trained before this one, about as long"))
@@ -68,13 +70,8 @@ def _data(get: Any) -> list[Line]:
     labelled = {part: sum("label" in item for item in items) for part, items in data.items()}
     names = {str(item["image"]) for items in data.values() for item in items}
     known = {str(item["image"]) for items in data.values() for item in items if "label" in item}
-    shapes = sorted({tuple(dataset[i]["image"].shape) for i in range(len(dataset))})
-    sizes = [" x ".join(map(str, shape[1:])) for shape in shapes]
-    channels = " or ".join(str(n) for n in sorted({shape[0] for shape in shapes}))
-    plural = "" if channels == "1" else "s"
-    spacing = [row.tolist() for i in range(len(dataset)) if bool(torch.isfinite(row := dataset[i]["spacing"]).all())]
-    voxel = " x ".join(f"{statistics.median(axis):g}" for axis in zip(*spacing, strict=True)) if spacing else "unknown"
     found = intensity_range(dataset)
+    options = {"axes": get("axes"), "spatial_dims": get("spatial_dims"), "images": get("images_dir")}
     low, high = (", ".join(f"{v:g}" for v in found[key]) for key in ("low", "high"))
     parts = (
         f"{len(data['training'])} to train on ({labelled['training']} labelled), "
@@ -82,7 +79,7 @@ def _data(get: Any) -> list[Line]:
     )
     return [
         ("Data", f"{get('dataset_dir')}: {len(names)} images, {len(known)} labelled; {parts}"),
-        ("Images", f"{channels} channel{plural}, {sizes[0]}{f' to {sizes[-1]}' * (len(sizes) > 1)}, voxel size {voxel}"),
+        *found_lines([one for part in data.values() for one in part], get("dataset_dir"), **options),
         ("Intensities", f"{low} to {high} (0.1 to 99.9 %)"),
     ]
 
@@ -136,10 +133,14 @@ def _time_steps(get: Any) -> float:
         get("prepare_batch"),
         amp=get("amp"),
     )
+    level = trainer.logger.level
     trainer.logger.setLevel(logging.WARNING)
     trainer.add_event_handler(Events.STARTED, lambda _: marks.append(time.perf_counter()))
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda _: marks.append(time.perf_counter()))
-    trainer.run()
+    try:
+        trainer.run()
+    finally:
+        trainer.logger.setLevel(level)  # Ignite's loggers are shared by all engines of a class
     times = [after - before for before, after in pairwise(marks[1:])]
     return statistics.median(times[1:] or times)
 

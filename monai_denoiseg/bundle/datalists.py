@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 
+from monai_denoiseg.bundle.found import tell_found, warn_unlabelled
 from monai_denoiseg.bundle.kept_split import as_before, image_id
+from monai_denoiseg.bundle.parts import listed_parts
 from monai_denoiseg.checks import check_int
-from monai_denoiseg.data import count_labelled, folder_datalist, split_datalist, write_simulated
+from monai_denoiseg.data import count_labelled, write_simulated
+from monai_denoiseg.data.sources import Source
 from monai_denoiseg.processes import is_main_process, of_all_processes
 from monai_denoiseg.transforms import KeepLabels
 
@@ -23,10 +26,10 @@ Item = dict[str, Any]
 
 
 def training_data(
-    dataset_dir: str | Path,
+    dataset_dir: Source,
     output_dir: str | Path,
     *,
-    validation_dir: str | Path | None = None,
+    validation_dir: Source | None = None,
     validation_fraction: float = 0.15,
     n_labels: int | None = None,
     labels: bool = True,
@@ -36,14 +39,20 @@ def training_data(
     spatial_dims: int = 2,
     seed: int = 0,
     previous: Mapping[str, Any] | None = None,
+    pattern: str | None = None,
+    images_dir: str = "images",
+    labels_dir: str = "labels",
+    fold: int | None = None,
 ) -> dict[str, list[Item]]:
     """List the images to train and to validate on, checked before any work is done.
 
     Args:
         dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated (3D: 16
-            volumes, 4 of them annotated), written to ``output_dir/simulated``.
+            volumes, 4 of them annotated), written to ``output_dir/simulated``. Also image files, a list of such and of folders, or a
+            data list in a JSON file, see :func:`~monai_denoiseg.data.labelled_datalist`; its section ``validation``, if there is
+            one, is validated on.
         output_dir: folder of the run.
-        validation_dir: a second such folder; None takes a part of ``dataset_dir``.
+        validation_dir: a second such source; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
             labelled training images also choose checkpoint and threshold, with a warning.
         n_labels: hide all training labels but this many (for experiments); None keeps all.
@@ -55,6 +64,10 @@ def training_data(
         seed: of split, choice and simulation.
         previous: the split of a stopped run that goes on (:func:`split_names`): each image stays on its side, whatever was
             annotated since, and new images are trained on.
+        pattern: only images whose file name matches.
+        images_dir: subfolder of the images.
+        labels_dir: subfolder of the labels.
+        fold: the fold of a data list to validate on; the others are trained on.
 
     Returns:
         ``{"training": items, "validation": items}``.
@@ -73,11 +86,13 @@ def training_data(
     """
     if str(dataset_dir) == SIMULATED:
         dataset_dir = _simulate(Path(output_dir) / SIMULATED, spatial_dims, seed)
-    items = folder_datalist(dataset_dir, axes=axes, spatial_dims=spatial_dims, target=target)
-    if validation_dir is None:
-        training, validation = split_datalist(items, validation_fraction, seed)
-    else:
-        training, validation = items, folder_datalist(validation_dir, axes=axes, spatial_dims=spatial_dims, target=target)
+    options = {"axes": axes, "spatial_dims": spatial_dims, "target": target, "pattern": pattern}
+    options |= {"images": images_dir, "labels": labels_dir}
+    training, validation = listed_parts(
+        dataset_dir, validation_dir, fold=fold, fraction=validation_fraction, seed=seed, options=options
+    )
+    if labels and not count_labelled(training):
+        warn_unlabelled(dataset_dir, labels_dir)
     if previous is not None:
         known = {*previous["training"], *previous["validation"]}
         listed = [
@@ -95,6 +110,10 @@ def training_data(
         if not training:
             raise ValueError(f"no training image in {dataset_dir} is labelled, and only the segmentation is trained (`alpha` 0)")
     validation = _with_labels(validation, training)
+    logger.info("training in %s", output_dir)
+    if str(dataset_dir) != SIMULATED:
+        looks = {"axes": axes, "spatial_dims": spatial_dims, "images": images_dir}
+        tell_found([*training, *validation], dataset_dir, **looks)
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
     return {"training": training, "validation": validation}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from monai_denoiseg.data.digest import content_digest
 logger = logging.getLogger(__name__)
 
 VALIDATION_DIR = "validation_dir"
+FOR_VALIDATION = "for_validation"
+"""Key of items that the user has put aside: they are never trained on."""
 
 Item = dict[str, Any]
 
@@ -54,15 +57,16 @@ def image_id(item: Mapping[str, Any], validation_dir: str | Path | None = None) 
     """Name of an image within its data folder, which may move; with its frame where the file holds several.
 
     Args:
-        item: entry of a data list.
+        item: entry of a data list; its ``name``, if it has one, is taken.
         validation_dir: a second data folder, whose images may have the names of the first.
 
     >>> image_id({"image": "d/images/a.tif", "frame": 2}), image_id({"image": "v/images/a.tif"}, "v")
     ('images/a.tif#2', 'validation_dir/images/a.tif')
     """
     path = Path(item["image"])
-    name = "/".join(path.parts[-2:])
-    if validation_dir is not None and path.is_relative_to(validation_dir):
+    name = str(item["name"]) if "name" in item else "/".join(path.parts[-2:])
+    inside = isinstance(validation_dir, (str, os.PathLike)) and path.is_relative_to(validation_dir)
+    if inside or item.get(FOR_VALIDATION):
         name = f"{VALIDATION_DIR}/{name}"
     return name if item.get("frame") is None else f"{name}#{item['frame']}"
 
@@ -82,8 +86,11 @@ def as_before(
         )
     _as_they_were(by_name, previous)
     new = sorted(by_name.keys() - known["training"] - known["validation"])
-    checked = [name for name in new if name.startswith(f"{VALIDATION_DIR}/")]  # never trained on
-    trained = [name for name in new if name not in checked]
+    groups = {by_name[name].get("group") for name in known["validation"]} - {None}
+    checked = [  # never trained on
+        name for name in new if name.startswith(f"{VALIDATION_DIR}/") or by_name[name].get("group") in groups
+    ]
+    trained = [name for name in new if name not in {*checked}]
     for names, what in ((trained, "trained"), (checked, "validated")):
         if names:
             logger.info("%d new images are %s on; the others stay on their side of the split", len(names), what)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from monai_denoiseg.checks import check_int, check_range
-from monai_denoiseg.metrics import NOISE_LIMIT, noise_correlation
+from monai_denoiseg.metrics import CHANNEL_LIMIT, NOISE_LIMIT, channel_correlation, noise_correlation
 from monai_denoiseg.processes import is_main_process
 from monai_denoiseg.transforms.blindspot import box_mask, covered_axes
 
@@ -38,8 +38,9 @@ def check_noise(
 
     Returns:
         ``n_images``, ``correlation`` (by axis, ``Z``, ``Y``, ``X``), ``limit``, ``correlated`` (axes beyond the limit),
-        ``uncovered`` (those of them that ``struct_mask`` leaves open) and ``suggested_mask`` (nested lists; None where nothing is
-        uncovered). It is plain enough for JSON.
+        ``uncovered`` (those of them that ``struct_mask`` leaves open), ``suggested_mask`` (nested lists; None where nothing is
+        uncovered), and ``between_channels`` (correlation of the noise of two channels at the same voxel, the largest; None for one
+        channel). It is plain enough for JSON.
 
     Raises:
         ValueError: when an argument is out of range or ``struct_mask`` is no mask.
@@ -64,6 +65,7 @@ def check_noise(
         "correlated": correlated,
         "uncovered": uncovered,
         "suggested_mask": _suggest(images, correlated) if uncovered else None,
+        "between_channels": _between_channels(images),
     }
     if uncovered and is_main_process():
         logging.getLogger(__name__).warning(_warning(found))
@@ -85,6 +87,33 @@ def noise_of_training(
     True
     """
     return check_noise(dataset, struct_mask=struct_mask) if alpha > 0 and target is None else None
+
+
+def share_spots(choice: str | bool, noise: Mapping[str, Any] | None) -> bool:
+    """Whether blind spots hide all channels of a voxel at once.
+
+    If the noise of two channels is alike, as in a grey image saved as RGB, each gives away what is hidden in the other.
+
+    Args:
+        choice: the user's; ``"auto"``: what the noise asks for.
+        noise: what :func:`noise_of_training` found.
+
+    >>> share_spots("auto", {"between_channels": 0.99}), share_spots("auto", {"between_channels": 0.02}), share_spots(True, None)
+    (True, False, True)
+    """
+    between = (noise or {}).get("between_channels")
+    if choice != "auto":
+        return bool(choice)
+    shared = between is not None and between > CHANNEL_LIMIT
+    if between is not None and is_main_process():
+        text = "hide all channels of a pixel at once" if shared else "are drawn for each channel"
+        logging.getLogger(__name__).info("noise: correlation between channels %.2f; blind spots %s", between, text)
+    return shared
+
+
+def _between_channels(images: list[NDArray]) -> float | None:
+    measured = [value for value in (channel_correlation(image) for image in images if len(image) > 1) if value is not None]
+    return round(float(np.median(measured)), 4) if measured else None
 
 
 def _middle(image: NDArray) -> NDArray:

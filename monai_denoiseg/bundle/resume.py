@@ -76,11 +76,15 @@ def stored_settings(path: str | Path) -> dict[str, Any]:
         ValueError: when it is damaged.
     """
     found: dict[str, Any] = read_checkpoint(path).get("about", {}).get("settings", {})
-    return found
+    return {"share_spots": False} | found if found else found  # earlier versions drew for each channel
 
 
 def resumed_settings(
-    stored: Mapping[str, Any], config: Mapping[str, Any], given: Collection[str], path: str | Path = "last.pt"
+    stored: Mapping[str, Any],
+    config: Mapping[str, Any],
+    given: Collection[str],
+    path: str | Path = "last.pt",
+    tell: bool = True,
 ) -> dict[str, Any]:
     """The settings a resumed training goes on with: its own, where the user gave none.
 
@@ -89,6 +93,7 @@ def resumed_settings(
         config: settings of the configuration that runs now.
         given: keys that the user gave.
         path: the checkpoint, for messages.
+        tell: log what differs.
 
     Returns:
         Values to replace in the configuration.
@@ -117,10 +122,23 @@ anew with another --output_dir
         raise ValueError(
             f"a resumed training keeps its settings, but {listed}: leave {them} out, or train anew with another --output_dir"
         )
-    for key in differing:
+    for key in differing if tell else ():
         logger.info("resumed with `%s` %r (was %r)", key, config[key], stored[key])
     kept = {"resume", "existing", "output_dir", "ckpt_dir", "bundle_root"}
     return {k: v for k, v in stored.items() if k in config and k not in given and k not in kept and v != config[k]}
+
+
+def chosen_settings(settings: Mapping[str, Any], **chosen: Any) -> dict[str, Any]:
+    """Settings with what was chosen for those that are ``"auto"``, so that a run that goes on is the same.
+
+    Args:
+        settings: plain settings of a run.
+        chosen: values by key.
+
+    >>> chosen_settings({"share_spots": "auto", "alpha": 0.5}, share_spots=True)
+    {'share_spots': True, 'alpha': 0.5}
+    """
+    return {key: chosen[key] if key in chosen and value == "auto" else value for key, value in settings.items()}
 
 
 def kept_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +154,8 @@ def kept_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _place(key: str, value: Any) -> Any:
+    if key in PLACES and isinstance(value, list):
+        return [_place(key, one) for one in value]
     is_place = key in PLACES and isinstance(value, str) and value != "simulated"
     return str(Path(value).expanduser().absolute()) if is_place else value
 

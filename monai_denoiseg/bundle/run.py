@@ -131,7 +131,7 @@ def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str,
         raise ValueError(f"{last} is a training of the bundle {found}, not of {bundle}: leave --bundle out, or give {found}")
     bundle = found
     config = json.loads(config_files("train", bundle)[0].read_text("utf-8")) | overrides
-    return bundle, resumed_settings(stored, config, overrides.keys(), last) | dict(overrides)
+    return bundle, resumed_settings(stored, config, overrides.keys(), last, tell=False) | dict(overrides)
 
 
 def how_to_go_on(output_dir: str | Path, ckpt_dir: str | Path) -> str:

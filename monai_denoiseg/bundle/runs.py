@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import weakref
 from pathlib import Path
@@ -15,11 +14,13 @@ from monai_denoiseg.checks import check_option
 from monai_denoiseg.files import FolderLock, set_aside, write_json
 from monai_denoiseg.processes import is_main_process
 
-logger = logging.getLogger(__name__)
-
 EXISTING = ("error", "rename")
 BESIDE = ("settings.json", "report.html", "panels", "tensorboard", "train_log.csv", "validation_log.csv")
 """What a training leaves besides its checkpoints."""
+
+
+_HELD: weakref.WeakSet[RunFolder] = weakref.WeakSet()
+"""Folders of this process."""
 
 
 class RunFolder:
@@ -68,6 +69,7 @@ class RunFolder:
         self._locks: list[FolderLock] = []
         self._made: list[Path] = []
         self._own = bundle_root is None
+        self.begun = False
         # An error before the end of the run must neither keep the folder locked nor leave an empty one.
         weakref.finalize(self, _release, self._locks, self._made)
         if existing is None:
@@ -80,12 +82,23 @@ class RunFolder:
                 f"{self.ckpt_dir / 'model.pt'} came with the package and is not overwritten: leave `bundle_root` and `ckpt_dir` "
                 "out (the run then goes to ./denoiseg_run), or copy the bundle's folder and name the copy"
             )
+        self._take_over()
         self._lock()
         try:
             self._look(resume, existing, max_epochs)
         except BaseException:
             self.release()
             raise
+
+    def _take_over(self) -> None:
+        """A workflow that is initialised again, with other settings, takes the folder from itself."""
+        for earlier in [one for one in _HELD if one.ckpt_dir.resolve() == self.ckpt_dir.resolve() and not one.begun]:
+            earlier.release()
+        _HELD.add(self)
+
+    def begin(self) -> None:
+        """Note that the training runs: from now on the folder is not given away."""
+        self.begun = True
 
     def _lock(self) -> None:
         for folder in dict.fromkeys(path.resolve() for path in (self.output_dir, self.ckpt_dir)):
@@ -121,7 +134,9 @@ class RunFolder:
                 f"a {kind} training lies in {self.output_dir} ({earlier}): go on with it by --resume true, keep its files beside "
                 "the new ones by --existing rename, or give another --output_dir"
             )
-        logger.info("training in %s", self.output_dir)
+        elif (settings := self.output_dir / "settings.json").is_file() and "versions" not in self._record():
+            # Other programs, and our own simulation, have a file of this name.
+            raise FileExistsError(f"{settings} is not of a training, and would be overwritten: give another --output_dir")
 
     def finished(self) -> bool:
         """Whether the training that lies here came to its end."""

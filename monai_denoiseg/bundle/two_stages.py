@@ -127,10 +127,12 @@ def _fingerprint(settings: Mapping[str, Any]) -> str:
     """Names and sizes of all files under the data folders; unlike times they survive a copy."""
     digest = hashlib.sha256()
     for key in ("dataset_dir", "validation_dir"):
-        folder = Path(str(settings.get(key, "")))
-        for path in sorted(folder.rglob("*")) if key in settings and folder.is_dir() else []:
-            if path.is_file():
-                digest.update(f"{key} {path.relative_to(folder)} {path.stat().st_size}\n".encode())
+        named = settings.get(key, [])
+        for place in map(Path, [named] if isinstance(named, str) else named):
+            for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+                if path.is_file():
+                    name = path.relative_to(place) if path != place else path.name
+                    digest.update(f"{key} {name} {path.stat().st_size}\n".encode())
     return digest.hexdigest()[:16]
 
 

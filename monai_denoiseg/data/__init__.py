@@ -12,6 +12,7 @@ from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, FileReader, image_lay
 from monai_denoiseg.data.save import SavePredictiond, output_stem, smallest_label_type
 from monai_denoiseg.data.simulate import SimulatedNuclei, simulate_nuclei, write_simulated
 from monai_denoiseg.data.sinks import OmeZarrSink, TiffSink, open_sink
+from monai_denoiseg.data.sources import images_datalist, labelled_datalist
 from monai_denoiseg.data.split import count_labelled, split_datalist
 from monai_denoiseg.data.statistics import intensity_statistics
 from monai_denoiseg.data.tiff import TiffReader, TiffWriter
@@ -35,9 +36,11 @@ __all__ = [
     "folder_datalist",
     "image_layout",
     "image_shape",
+    "images_datalist",
     "inference_datalist",
     "intensity_statistics",
     "label_to_int",
+    "labelled_datalist",
     "open_lazy",
     "open_sink",
     "output_stem",

@@ -1,24 +1,35 @@
-"""Data lists: which files belong together, which go to validation."""
+"""Data lists: which files belong together."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_denoiseg.data.arrays import ZARR_SUFFIXES
 from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
-from monai_denoiseg.data.ngff import image_paths, is_zarr
-from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, conversion, image_layout, split_name
+from monai_denoiseg.data.folder_files import (
+    existing_folder,
+    first_names,
+    images_within,
+    is_there,
+    named_files,
+    same_text,
+    stem_of,
+    subfolder,
+    what_is_wrong,
+)
+from monai_denoiseg.data.folder_images import add_file, different_stems, images_by_stem, single_item, warn_of_others
+from monai_denoiseg.data.foreign import holds_objects, partner, refuse_channels
+from monai_denoiseg.data.reader import image_layout, split_name
 from monai_denoiseg.files import result_names
 
 logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 
-RESULT_ENDS = ("_denoised", "_instances", "_classes", "_probabilities", "_mask")
+LABELS = ("labels", "masks")
 
 
 def folder_datalist(
@@ -29,12 +40,16 @@ def folder_datalist(
     axes: str | None = None,
     spatial_dims: int | None = None,
     target: str | None = None,
+    pattern: str | None = None,
+    only: Collection[Path] | None = None,
 ) -> list[Item]:
     """List the images of a folder with the labels and clean references that exist, paired by file stem.
 
-    An image without a label file is unlabelled: its item has no ``"label"``. Hidden files, files of other formats, and results
-    of this package that lie among the images are passed over; a warning names links that lead nowhere and folders called
-    like images.
+    An image without a label file is unlabelled: its item has no ``"label"``. Hidden files, files of other formats, results
+    of this package and files of Cellpose that lie among the images are passed over; a warning names links that lead nowhere and
+    folders called like images. Subfolders are found in whatever case they are written, and those of nnU-Net (``imagesTr``,
+    ``labelsTr``) too. A label may be called like its image with an end that other programs add (``_cp_masks``, ``_mask``,
+    ...), or lack the channel that nnU-Net adds to the image (``_0000``).
     A file of several images along time becomes as many items, with ``"frame": i``; its label and clean reference have the same
     frames (one that is not annotated holds the ignore value everywhere).
 
@@ -48,12 +63,14 @@ def folder_datalist(
             :func:`~monai_denoiseg.data.axes.arrange`. ``None``: what the files suggest, and none holds several images.
         target: subfolder of the images a denoiser is to give back (clean, or a second noisy one of the same scene); every image
             needs one. ``None``: no targets.
+        pattern: only images whose file name matches, for instance ``"*_raw.tif"``.
+        only: only these images.
 
     Returns:
         Items ``{"image": path, "label": path?, "clean": path?, "target": path?, "frame": int?}`` sorted by stem and frame.
 
     Raises:
-        FileNotFoundError: when the folder is missing or holds no image.
+        FileNotFoundError: when the folder is missing or holds no image, or a label is a link that leads nowhere.
         ValueError: for two images or labels of one stem, a label without image, axes that do not say enough, or shapes or
             numbers of frames that do not match.
 
@@ -65,35 +82,118 @@ def folder_datalist(
     ...     [sorted(item) for item in folder_datalist(folder)]
     [['image'], ['image', 'label']]
     """
-    root = _existing_folder(dataset_dir)
-    images_dir = root / images if (root / images).is_dir() else root
-    labels_dir = root / labels
-    if labels == "labels" and not labels_dir.is_dir():
-        labels_dir = root / "masks"
-    for name, default in ((labels, "labels"), (clean, "clean"), (target, None)):
-        if name != default and name is not None:
-            _existing_folder(root / name)  # a folder that was asked for by name must be there
-    image_files = _images_by_stem(images_dir)
+    root = existing_folder(dataset_dir)
+    images_dir, labels_dir = data_folders(root, images, labels)
+    image_files = images_by_stem(images_dir, pattern, only=only)
+    refuse_channels(images_dir, image_files)
     items: dict[str, Item] = {stem: {"image": str(path)} for stem, path in image_files.items()}
-    folders = {"label": labels_dir, "clean": root / clean} | ({"target": root / target} if target else {})
+    passed_over = {stem_of(path) for part in named_files(images_dir) for path in part} - items.keys()
+    folders = {
+        "label": labels_dir,
+        "clean": _asked_for(root, clean, "clean"),
+        "target": None if target is None else _asked_for(root, target),
+    }
     for key, folder in folders.items():
-        written = result_names(folder) if folder.is_dir() else set()
-        for stem, path in (_files_by_stem(folder) if folder.is_dir() else {}).items():
-            if stem not in items and path.name in written:
-                continue  # results of an inference that was sent here
-            if stem not in items:
-                raise ValueError(f"{key} {path} has no image: there is no {stem!r} in {images_dir} (files are paired by stem)")
+        for stem, path in (_partners(folder, key, items, passed_over, images_dir) if folder is not None else {}).items():
             items[stem][key] = str(path)
     lacking = [item["image"] for item in items.values() if target and "target" not in item]
     if lacking:
         raise ValueError(
             f"{len(lacking)} images have no target in {root / str(target)}, the first is {lacking[0]} (files are paired by stem)"
         )
-    return [item for stem in sorted(items) for item in _one_for_each_frame(items[stem], axes, spatial_dims)]
+    return [item for stem in sorted(items) for item in one_for_each_frame(items[stem], axes, spatial_dims)]
 
 
-def _one_for_each_frame(item: Item, axes: str | None, spatial_dims: int | None) -> list[Item]:
-    """Check that the files of an item fit, and make an item of each of their frames."""
+def data_folders(root: Path, images: str = "images", labels: str = "labels") -> tuple[Path, Path | None]:
+    """Find the folders of images and of labels.
+
+    Args:
+        root: the data folder.
+        images: name of the first; the root itself where there is none.
+        labels: name of the second.
+
+    Returns:
+        Both; no second one where there is none.
+
+    Raises:
+        FileNotFoundError: when one that was asked for by name is missing.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("imagesTr", "labelsTr"):
+    ...         Path(folder, name).mkdir()
+    ...     [path.name for path in data_folders(Path(folder))]
+    ['imagesTr', 'labelsTr']
+    """
+    images_dir = _asked_for(root, images, "images")
+    if images_dir is None and labels == "labels" and (images_dir := subfolder(root, ("imagesTr",))) is not None:
+        return images_dir, subfolder(root, ("labelsTr", *LABELS))
+    labels_dir = subfolder(root, LABELS) if labels == "labels" else _asked_for(root, labels)
+    return images_dir or root, labels_dir
+
+
+def _asked_for(root: Path, name: str, default: str | None = None) -> Path | None:
+    """A subfolder; one that was asked for by name must be there."""
+    found = subfolder(root, (name,))
+    return existing_folder(root / name) if found is None and name != default else found
+
+
+def _partners(folder: Path, key: str, images: Collection[str], passed_over: Collection[str], images_dir: Path) -> dict[str, Path]:
+    """Files of a folder by the stem of their image; those of images that are passed over are left out."""
+    files, others = named_files(folder)
+    written = result_names(folder)
+    found: dict[str, Path] = {}
+    objects = [path for path in files if holds_objects(path)]
+    if objects:
+        way = "Python objects, as Cellpose writes them: save its masks as PNG or TIFF"
+        logger.warning("%s: passed over: %s (%s)", folder, first_names(objects), way)
+    for path in files:
+        stem = partner(stem_of(path), images, path) if key == "label" else stem_of(path)
+        if path in objects or (stem not in images and (path.name in written or stem_of(path) in passed_over)):
+            continue  # also results of an inference that was sent here
+        if stem is None or stem not in images:
+            what = f"there is no {stem_of(path)!r} in {images_dir}"
+            raise ValueError(f"{key} {path} has no image: {what} (files are paired by stem)")
+        add_file(found, path, stem)
+    _refuse_broken(folder, key, [path for path in others if partner(stem_of(path), images, path) in images and path.is_symlink()])
+    warn_of_others(folder, others)
+    _warn_of_formats(folder, images)
+    return found
+
+
+def _refuse_broken(folder: Path, key: str, links: Sequence[Path]) -> None:
+    """An image whose label cannot be reached is not unlabelled."""
+    broken = [path for path in links if not is_there(path)]
+    if broken:
+        more = f", and so are {len(broken) - 1} more in {folder}" if len(broken) > 1 else ""
+        raise FileNotFoundError(
+            f"{key} {broken[0]} is a link that leads nowhere ({os.readlink(broken[0])}){more}: mount what is linked to, or remove "
+            "the links of images that are not annotated"
+        )
+
+
+def _warn_of_formats(folder: Path, images: Collection[str]) -> None:
+    """A file of another format that is called like an image may be meant for its label."""
+    wrong = [
+        path
+        for path in sorted(folder.iterdir())
+        if not split_name(path)[1] and not path.name.startswith(".") and same_text(path.stem) in images and path.is_file()
+    ]
+    if wrong:
+        logger.warning("%s: passed over, as the format cannot be read: %s", folder, first_names(wrong))
+
+
+def one_for_each_frame(item: Item, axes: str | None, spatial_dims: int | None) -> list[Item]:
+    """Check that the files of an item fit, and make an item of each of their frames.
+
+    Args:
+        item: entry of a data list.
+        axes: see :func:`folder_datalist`.
+        spatial_dims: likewise.
+
+    Raises:
+        ValueError: for shapes or numbers of frames that do not match.
+    """
     others = [key for key in ("label", "clean", "target") if key in item]
     if not others and spatial_dims is None:
         return [item]
@@ -118,7 +218,9 @@ def _images(frames: int) -> str:
     return f"{frames} frames" if frames else "one image without frames"
 
 
-def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pattern: str | None = None) -> list[Item]:
+def inference_datalist(
+    path: str | os.PathLike | Sequence[str | os.PathLike], pattern: str | None = None, images: str = "images"
+) -> list[Item]:
     """List the images to infer: a single file, those of a folder (of its subfolder ``images`` where there is one), or of several.
 
     A file of several images along time stays one item. A link that leads nowhere is listed, so that it is reported as a failed
@@ -128,6 +230,7 @@ def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pa
     Args:
         path: file, Zarr folder, or folder of such; or a list of them.
         pattern: only files whose name matches, for instance ``"*_raw.tif"``.
+        images: subfolder of the images; without it the folder's own image files are taken.
 
     Returns:
         Items ``{"image": path}`` sorted by stem.
@@ -144,135 +247,12 @@ def inference_datalist(path: str | os.PathLike | Sequence[str | os.PathLike], pa
     ['a_raw.tif', 'b_raw.tif']
     """
     if not isinstance(path, (str, os.PathLike)):
-        return _different_stems([item for one in path for item in inference_datalist(one, pattern)])
+        return different_stems([item for one in path for item in inference_datalist(one, pattern, images)])
     source = Path(path)
-    if source.is_file():
-        return [_single_item(source)]
-    if _is_zarr(source):
-        return [_single_item(image) for image in _images_within(source)]
-    folder = _existing_folder(source)
-    folder = folder / "images" if (folder / "images").is_dir() else folder
-    files = _images_by_stem(folder, pattern, links=True)
+    if what_is_wrong(source) is None:
+        return [single_item(image) for image in images_within(source)]
+    root = existing_folder(source)
+    folder = _asked_for(root, images, "images") or root
+    files = images_by_stem(folder, pattern, links=True)
+    refuse_channels(folder, files)
     return [{"image": str(files[stem])} for stem in sorted(files)]
-
-
-def _single_item(path: Path) -> Item:
-    if not split_name(path)[1]:
-        listed = ", ".join(sorted(SUPPORTED_SUFFIXES))
-        raise ValueError(f"{path}: unsupported file format; supported are {listed}{conversion(path)}")
-    return {"image": str(path)}
-
-
-def _different_stems(items: list[Item]) -> list[Item]:
-    """Refuse two images of one stem in a list of several places."""
-    seen: dict[str, str] = {}
-    for item in items:
-        stem = split_name(item["image"])[0]
-        if stem in seen:
-            raise ValueError(f"{seen[stem]} and {item['image']} have the same stem {stem!r}: keep one, or rename it")
-        seen[stem] = item["image"]
-    return items
-
-
-def _existing_folder(path: str | os.PathLike) -> Path:
-    folder = Path(path)
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise FileNotFoundError(f"{folder} {what}")
-    return folder
-
-
-def _is_zarr(path: Path) -> bool:
-    return path.is_dir() and (path.name.lower().endswith(ZARR_SUFFIXES) or (bool(split_name(path)[1]) and is_zarr(path)))
-
-
-def _images_by_stem(folder: Path, pattern: str | None = None, links: bool = False) -> dict[str, Path]:
-    """The images of a folder by stem, without the results of this package that lie among them."""
-    files = _supported_files(folder, pattern, links)
-    written = result_names(folder)
-    results = [path for path in files if path.name in written]
-    images = [path for path in files if path.name not in written]
-    if results and not images and pattern:
-        images = results  # a pattern that only results match means them
-    elif results:
-        names = _first_names(results)
-        if not images:
-            way = f'to process them, name them by a pattern such as --pattern "*{results[0].name[-14:]}"'
-            raise FileNotFoundError(f"no image in {folder}: all of its {len(results)} files are results ({names}); {way}")
-        logger.info("%s: %d results of earlier runs are no images and are passed over: %s", folder, len(results), names)
-    if not images:
-        raise FileNotFoundError(_nothing_found(folder, pattern))
-    found: dict[str, Path] = {}
-    for path in images:
-        _add(found, path)
-    if pattern is None:
-        _warn_of_likely_results(folder, found)
-    return found
-
-
-def _warn_of_likely_results(folder: Path, images: dict[str, Path]) -> None:
-    """A copy of a folder may have lost the record of what is a result: names tell, but not for certain."""
-    likely = [path for stem, path in images.items() for end in RESULT_ENDS if stem.endswith(end) and stem[: -len(end)] in images]
-    if likely:
-        logger.warning(
-            "%s: %d files are taken as images, but have names of results (%s): if they are, move them, or choose the images with "
-            "--pattern",
-            folder,
-            len(likely),
-            _first_names(likely),
-        )
-
-
-def _files_by_stem(folder: Path) -> dict[str, Path]:
-    """Return the supported files of a folder by stem; two of one stem are an error."""
-    files: dict[str, Path] = {}
-    for path in _supported_files(folder):
-        _add(files, path)
-    return files
-
-
-def _add(files: dict[str, Path], path: Path) -> None:
-    stem = split_name(path)[0]
-    if stem in files:
-        raise ValueError(f"{files[stem]} and {path} have the same stem {stem!r}: keep one, or rename it")
-    files[stem] = path
-
-
-def _supported_files(folder: Path, pattern: str | None = None, links: bool = False) -> list[Path]:
-    """The files of supported formats, sorted; with ``links`` also links that lead nowhere. A warning names what else there is."""
-    next(folder.iterdir(), None)  # a folder that may not be read is an error; a pattern would find nothing there
-    files, unusable = [], []
-    for path in sorted(folder.glob(pattern or "*")):
-        if path.name.startswith(".") or not split_name(path)[1]:
-            continue
-        if path.is_file() or (links and path.is_symlink() and not path.exists()):
-            files.append(path)
-        elif _is_zarr(path):
-            files += _images_within(path)
-        elif path.is_symlink():
-            unusable.append(f"{path.name} (a link that leads nowhere)")
-        else:
-            unusable.append(f"{path.name} (a folder)" if path.is_dir() else f"{path.name} (no file)")
-    if unusable:
-        logger.warning("%s: passed over: %s", folder, _first_names(unusable))
-    return files
-
-
-def _images_within(path: Path) -> list[Path]:
-    """The images of a Zarr folder; what is wrong with it is said when its turn comes."""
-    try:
-        return image_paths(path)
-    except Exception:
-        return [path]
-
-
-def _first_names(names: Sequence[Any], most: int = 5) -> str:
-    shown = [name.name if isinstance(name, Path) else str(name) for name in names[:most]]
-    return ", ".join(shown) + (f", and {len(names) - most} more" if len(names) > most else "")
-
-
-def _nothing_found(folder: Path, pattern: str | None = None) -> str:
-    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    held = f"it holds {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "it is empty"
-    matching = f" matching {pattern!r}" if pattern else ""
-    return f"no image{matching} in {folder} ({held}); supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}"

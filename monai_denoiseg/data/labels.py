@@ -9,6 +9,10 @@ import numpy as np
 from scipy import ndimage
 
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.data.label_check import FEW, label_figures, refuse_hidden_object
+
+ROUNDING = 1e-3
+"""How far a stored number may be from an integer: programs that scale labels on the way lose so much."""
 
 
 def label_to_int(
@@ -27,10 +31,10 @@ def label_to_int(
         kind: what the labels are, for error messages.
 
     Returns:
-        int32 array of the same shape.
+        int32 array of the same shape. Numbers within 0.001 of an integer are that integer.
 
     Raises:
-        ValueError: for a fraction, NaN, a negative label that is not the ignore value, or a label above 2**31 - 1.
+        ValueError: for another fraction, NaN, a negative label that is not the ignore value, or a label above 2**31 - 1.
 
     >>> label_to_int(np.array([0, 3, 255]), "uint8").tolist(), label_to_int(np.array([0, 3, -7]), "int16").tolist()
     ([0, 3, -1], [0, 3, -1])
@@ -41,7 +45,9 @@ def label_to_int(
     """
     array = np.asarray(array)
     if array.dtype.kind == "f":
-        wrong = array[np.not_equal(array, np.rint(array)) | ~np.isfinite(array)]
+        rounded = np.rint(array)
+        wrong = array[~(np.abs(array - rounded) <= ROUNDING)]  # NaN and infinity are wrong too
+        array = rounded
         if wrong.size:
             raise ValueError(f"{name} holds {wrong.flat[0]}; {kind} labels must be integers")
     ignored = ignored_voxels(array, dtype, ignore_value)
@@ -82,7 +88,10 @@ def ignored_voxels(array: np.ndarray, dtype: str, ignore_value: int | None = Non
     return ignored
 
 
-MASK_HELP = 'number the objects one by one (1, 2, 3, ...), or pass binary_labels="components" to number separate pieces'
+MASK_HELP = (
+    'number the objects one by one (1, 2, 3, ...), or pass binary_labels="components" to number separate pieces; if it marks a '
+    "class and no single objects, name the classes with --classes, for instance --classes background,tumour"
+)
 
 
 def instance_labels(
@@ -101,7 +110,8 @@ def instance_labels(
         int32 of the same shape, -1 where not annotated.
 
     Raises:
-        ValueError: for labels that are no integers, or a mask with ``binary_labels="error"``.
+        ValueError: for labels that are no integers, a mask with ``binary_labels="error"``, an object that would be read as not
+            annotated, and classes without background (not with ``binary_labels="keep"``).
 
     >>> instance_labels(np.array([[[1, 0, 1]]]), "uint8", binary_labels="components").tolist()
     [[[1, 0, 2]]]
@@ -111,6 +121,10 @@ def instance_labels(
         if binary_labels == "error":
             raise ValueError(_holds_mask(stored, name, MASK_HELP))
         labels = ignored_voxels(stored, dtype).astype(np.int32)
+    if ignore_value is None:
+        refuse_hidden_object(stored, labels == IGNORE, dtype, name)
+    if binary_labels != "keep":
+        _refuse_classes(labels, name)
     if labels.max(initial=0) != 1 or binary_labels == "keep":
         return labels
     if binary_labels == "components":
@@ -121,6 +135,19 @@ def instance_labels(
     if count > 1:
         raise ValueError(f"{name} holds one value in {count} separate pieces, as a mask does; {MASK_HELP}")
     return labels
+
+
+def _refuse_classes(labels: np.ndarray, name: str) -> None:
+    """Raise for a few numbers in many pieces that fill the whole image: kinds of things, and one of them is the background."""
+    if labels.min(initial=0) < 0 or not labels.all() or labels.max(initial=0) > FEW:
+        return
+    found = label_figures(labels[0])
+    if found.like_classes:
+        raise ValueError(
+            f"{name} holds {found.numbers} numbers in {found.pieces} separate pieces and no background (0), as labels of classes "
+            "do: number the objects one by one (1, 2, 3, ...) with 0 between them; if classes are meant, store the first as 0 and "
+            'name them all with --classes; pass binary_labels="keep" if these are objects'
+        )
 
 
 def semantic_labels(

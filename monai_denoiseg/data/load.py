@@ -14,6 +14,7 @@ from monai.transforms import LoadImage, MapTransform
 
 from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.label_check import refuse_lossy
 from monai_denoiseg.data.labels import instance_labels, semantic_labels
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES
 from monai_denoiseg.data.reader import FileReader, split_name
@@ -49,7 +50,8 @@ class LoadItemd(MapTransform):
     Raises:
         KeyError: for an item without image.
         ValueError: for NaN or infinite intensities, shapes that do not match, a NIfTI label whose affine differs from its image,
-            the wrong number of channels or axes, labels that are no integers, no class or a mask, and options out of range.
+            the wrong number of channels or axes, labels that are no integers, no class or a mask, or come from JPEG, and options
+            out of range.
 
     >>> import tempfile, tifffile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -118,8 +120,23 @@ class LoadItemd(MapTransform):
             )
         return image
 
+    def load_label(self, data: Mapping[Hashable, Any]) -> MetaTensor:
+        """Load the label of an item alone, without its image.
+
+        Args:
+            data: item with a label.
+
+        Returns:
+            int32 ``(1, [D,] H, W)``, -1 where not annotated.
+
+        Raises:
+            ValueError: see the class.
+        """
+        return self._label(str(data[self.label_key]), None if "frame" not in data else int(data["frame"]))
+
     def _label(self, path: str, frame: int | None) -> MetaTensor:
         unnamed = expected_axes(self.spatial_dims, frame is not None)
+        refuse_lossy(path)
         reader = self._reader(without_channel(self.axes), frame, palette="index", unnamed=unnamed)
         stored: MetaTensor = self._load_label(path, reader=reader)
         if stored.shape[0] != 1:

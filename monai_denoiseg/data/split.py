@@ -13,14 +13,15 @@ Item = dict[str, Any]
 
 
 def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, seed: int = 0) -> tuple[list[Item], list[Item]]:
-    """Split a data list by file into training and validation part.
+    """Split a data list by file, or by group, into training and validation part.
 
-    All frames of a file go to the same part: neighbours in time look alike. Labelled and unlabelled files are spread over both
+    All frames of a file, and all files of a group (a patient, a slide), go to the same part: they look alike. Labelled and unlabelled files are spread over both
     parts in proportion. Each part gets a labelled file if there are two; a single one goes to training. The split depends on
     the file names and the seed, not on the order of the list.
 
     Args:
-        items: items with key ``"image"``, and ``"label"`` where labelled; ``"frame"`` where a file holds several.
+        items: items with key ``"image"``, and ``"label"`` where labelled; ``"frame"`` where a file holds several, ``"group"`` where
+            files belong together.
         validation_fraction: share of the validation part, in [0, 1).
         seed: seed of the draw.
 
@@ -38,7 +39,7 @@ def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, see
     check_range("validation_fraction", validation_fraction, 0, 1, open_high=True)
     files: dict[str, list[Item]] = {}
     for item in sorted(items, key=lambda item: (str(item["image"]), item.get("frame", 0))):
-        files.setdefault(str(item["image"]), []).append(item)
+        files.setdefault(f"group {item['group']}" if item.get("group") is not None else str(item["image"]), []).append(item)
     draw = random.Random(seed)
     labelled = [name for name, frames in files.items() if count_labelled(frames)]
     unlabelled = [name for name, frames in files.items() if not count_labelled(frames)]

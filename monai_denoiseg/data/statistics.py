@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+
+logger = logging.getLogger(__name__)
 
 
 def intensity_statistics(items: Iterable[Any], key: str = "image") -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,7 +56,7 @@ def intensity_statistics(items: Iterable[Any], key: str = "image") -> tuple[torc
     std = (squares / count).sqrt().float()
     constant = (std == 0).nonzero().flatten().tolist()
     if constant:
-        warnings.warn(f"channels {constant} are constant; their standard deviation is taken as 1", stacklevel=2)
+        logger.warning("channels %s are constant in all images; their standard deviation is taken as 1", constant)
         std[constant] = 1.0
     return mean.float(), std
 

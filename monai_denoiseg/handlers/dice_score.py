@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from monai_denoiseg.handlers.labels import predicted_labels
 from monai_denoiseg.handlers.threshold_search import ThresholdSearch
 from monai_denoiseg.heads import head_of
-from monai_denoiseg.metrics import class_dice, dice_row
+from monai_denoiseg.metrics import class_dice, class_present, dice_of_set
 from monai_denoiseg.processes import of_all_processes, unwrap
 
 
 class DiceScore:
     """Measure Dice of each semantic class over the labelled images of a validation.
 
-    ``state.metrics`` gets ``dice_<name>``, the mean over the images that have the class, and ``dice``, the mean over the classes
-    without the background; NaN where there is nothing to measure. Nothing is searched
+    ``state.metrics`` gets ``dice_<name>``, the mean over the images that have the class or wrongly show it, and ``dice``, the mean
+    over the classes that occur, without the background; NaN where there is nothing to measure. Nothing is searched
     or stored: the most probable class is taken.
 
     Args:
@@ -71,13 +71,14 @@ class DiceScore:
         """
         probabilities = torch.as_tensor(prediction)[: len(self.classes)]
         found = predicted_labels(self.labels, probabilities, float(self.network.threshold[0]), item)
-        self._rows.append(class_dice(found, truth, len(self.classes)).tolist())
+        scores, present = class_dice(found, truth, len(self.classes)), class_present(truth, len(self.classes))
+        self._rows.append([*scores.tolist(), *present.tolist()])
 
     def average(self) -> dict[str, float]:
         """Scores over all images of all processes, by name."""
         rows = [row for rows in of_all_processes(self._rows) for row in rows]
-        table = torch.tensor(rows, dtype=torch.float64).reshape(-1, len(self.classes) - 1)
-        return dice_row(table.nanmean(0).tolist(), self.classes)
+        scores, present = torch.tensor(rows, dtype=torch.float64).reshape(-1, 2, len(self.classes) - 1).unbind(1)
+        return dice_of_set(scores, present, self.classes)
 
 
 def validation_score(network: nn.Module, instances: Callable[..., Any], **options: Any) -> ThresholdSearch | DiceScore:

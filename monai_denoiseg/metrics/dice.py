@@ -14,7 +14,7 @@ from torch import Tensor
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
 
-__all__ = ["DICE", "ClassDice", "class_dice", "dice_names", "dice_row", "mean_dice"]
+__all__ = ["DICE", "ClassDice", "class_dice", "class_present", "dice_names", "dice_of_set", "dice_row", "mean_dice"]
 
 DICE = "dice"
 """Name of the mean over the classes; ``dice_<name>`` is the score of one class."""
@@ -23,8 +23,8 @@ DICE = "dice"
 def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: int) -> Tensor:
     """Dice ``2 |A and B| / (|A| + |B|)`` of each class but the background, in one image.
 
-    Voxels that are not annotated (-1 in ``truth``) are left out of both. A class without a voxel in ``truth`` has no score (NaN),
-    as in MONAI: Dice cannot measure a prediction of an absent class.
+    Voxels that are not annotated (-1 in ``truth``) are left out of both. A class that is predicted, but not in ``truth``, has the
+    score 0, as by the formula (MONAI gives it none). A class in neither has no score (NaN).
 
     Args:
         prediction: label values 0..K-1 of any shape.
@@ -59,7 +59,46 @@ def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: i
 def _dice(predicted: Tensor, true: Tensor) -> float:
     if not predicted.numel():
         return math.nan  # MONAI cannot reduce an empty array
+    if not true.any():
+        return 0.0 if predicted.any() else math.nan
     return float(compute_dice(predicted[None, None], true[None, None]))
+
+
+def class_present(truth: NdarrayOrTensor, n_classes: int) -> Tensor:
+    """Whether each class but the background is in an image.
+
+    Args:
+        truth: label values 0..K-1, -1 where not annotated.
+        n_classes: K, the background included.
+
+    Returns:
+        Boolean ``(K - 1,)``: classes 1..K-1.
+
+    >>> class_present(torch.tensor([0, 2, -1]), 3)
+    tensor([False,  True])
+    """
+    labels = torch.as_tensor(truth).as_subclass(Tensor).detach().cpu()
+    return torch.tensor([bool((labels == number).any()) for number in range(1, n_classes)])
+
+
+def dice_of_set(scores: Tensor, present: Tensor, classes: Sequence[str] | None) -> dict[str, float]:
+    """Scores of a data set by name.
+
+    The score of a class is its mean over the images that have it or wrongly show it. ``dice``, the mean over the classes, leaves
+    out a class that no image has: such a set tells nothing of how well the class is found.
+
+    Args:
+        scores: ``(images, K - 1)`` of :func:`class_dice`.
+        present: likewise, of :func:`class_present`.
+        classes: names of semantic classes, background first; None (or empty) for instances: then there is one score.
+
+    >>> scores = torch.tensor([[0.5, 0.0], [0.0, torch.nan]], dtype=torch.float64)
+    >>> dice_of_set(scores, torch.tensor([[True, False], [False, False]]), ["background", "liver", "spleen"])
+    {'dice': 0.25, 'dice_liver': 0.25, 'dice_spleen': 0.0}
+    """
+    means = scores.nanmean(0)
+    overall = mean_dice(torch.where(present.bool().any(0), means, math.nan).tolist())
+    return dict(zip(dice_names(classes), [overall, *(means.tolist() if classes else [])], strict=True))
 
 
 def mean_dice(scores: Sequence[float]) -> float:
@@ -113,7 +152,7 @@ class ClassDice(CumulativeIterationMetric):
 
     >>> metric = ClassDice(["background", "liver", "spleen"])
     >>> row = metric(y_pred=[torch.tensor([[[0, 1, 1, 2]]])], y=[torch.tensor([[[0, 1, 2, 2]]])])
-    >>> {name: round(score, 3) for name, score in metric.aggregate().items()}
+    >>> {name: round(score, 3) for name, score in metric.aggregate().items() if name.startswith("dice")}
     {'dice': 0.667, 'dice_liver': 0.667, 'dice_spleen': 0.667}
     >>> metric = ClassDice()
     >>> row = metric(y_pred=[torch.tensor([[[0, 3, 3, 8]]])], y=[torch.tensor([[[0, 1, 2, 0]]])])
@@ -126,25 +165,36 @@ class ClassDice(CumulativeIterationMetric):
         self.classes = list(classes or [])
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
-        """Return a row for each image: the classes but the background ``(B, K - 1)``."""
+        """Return a row for each image: scores of the classes but the background, then whether they are in ``y``: ``(B, 2K - 2)``."""
         if y is None:
             raise ValueError("`y`, the true labels, is missing")
-        return torch.stack([self._score(predicted, true) for predicted, true in zip(y_pred, y, strict=True)]).to(y_pred.device)
+        return torch.stack([self._row(predicted, true) for predicted, true in zip(y_pred, y, strict=True)]).to(y_pred.device)
 
-    def _score(self, predicted: Tensor, true: Tensor) -> Tensor:
-        if self.classes:
-            return class_dice(predicted, true, len(self.classes))
-        return class_dice(predicted > 0, true.clamp(IGNORE, 1), 2)
+    def _row(self, predicted: Tensor, true: Tensor) -> Tensor:
+        n_classes = len(self.classes) or 2
+        if not self.classes:
+            predicted, true = predicted > 0, true.clamp(IGNORE, 1)
+        present = class_present(true, n_classes)
+        scores = class_dice(predicted, true, n_classes)
+        if not self.classes:  # an image without objects has no score, as for AP
+            scores = torch.where(present, scores, math.nan)
+        return torch.cat([scores, present.to(scores)])
 
     def rows(self) -> list[dict[str, float]]:
         """Return the scores of each image so far (of all processes), in order, ready for a CSV file."""
-        return [dice_row(scores, self.classes) for scores in self._scores().tolist()]
+        return [dice_row(scores, self.classes) for scores in self._table()[0].tolist()]
 
     def aggregate(self) -> dict[str, float]:
-        """Mean over all images so far, of all processes: ``dice`` and, for semantic classes, ``dice_<name>``; NaN without any."""
-        return dice_row(self._scores().nanmean(0).tolist(), self.classes)
+        """Scores of all images so far, of all processes, see :func:`dice_of_set`; NaN without any. Counts are integers."""
+        scores, present = self._table()
+        if not len(scores):
+            return dice_of_set(scores, present, self.classes)
+        wrongly = ((scores == 0) & ~present).sum(0).tolist()
+        counts = dict(zip((f"false_positive_images_{name}" for name in self.classes[1:]), wrongly, strict=False))
+        return dice_of_set(scores, present, self.classes) | counts
 
-    def _scores(self) -> Tensor:
+    def _table(self) -> tuple[Tensor, Tensor]:
         buffer = self.get_buffer()
         width = max(1, len(self.classes) - 1)
-        return torch.full((0, width), math.nan, dtype=torch.float64) if buffer is None else buffer.double()
+        table = torch.full((0, 2 * width), math.nan, dtype=torch.float64) if buffer is None else buffer.double()
+        return table[:, :width], table[:, width:] > 0

@@ -82,7 +82,12 @@ def test_without_a_labelled_image_for_validation_those_of_the_training_are_used(
 def test_nothing_labelled_at_all_needs_no_labelled_validation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = write_simulated(tmp_path / "data", n_images=4, n_labelled=0, shape=(24, 24))
     assert count_data(**training_data(folder, tmp_path, validation_fraction=0.25))["validation"] == 1
-    assert caplog.text == ""
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said.startswith("no label was found in the subfolder labels (or masks)")
+    assert "labels;" not in said  # the empty folder is no hint
+    caplog.clear()
+    assert count_data(**training_data(folder, tmp_path, validation_fraction=0.25, labels=False))["validation"] == 1
+    assert "WARNING" not in {record.levelname for record in caplog.records}
 
 
 def sizes(*rows: list[float]) -> list[dict[str, torch.Tensor]]:

@@ -12,7 +12,7 @@ import torch
 from monai.data import Dataset, MetaTensor
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from monai_denoiseg.bundle import check_noise
+from monai_denoiseg.bundle import check_noise, share_spots
 from monai_denoiseg.transforms.blindspot import box_mask, line_mask
 
 
@@ -118,3 +118,46 @@ def test_wrong_arguments() -> None:
         check_noise([], limit=2)
     with pytest.raises(ValueError, match="`struct_mask` must be nested lists"):
         check_noise([], struct_mask="x")
+
+
+@pytest.mark.parametrize("size", [(96, 128), (24, 48, 48)])
+@pytest.mark.parametrize(("alike", "shared"), [(1.0, True), (0.6, True), (0.0, False)])
+def test_noise_of_the_channels(size: tuple[int, ...], alike: float, shared: bool, caplog: pytest.LogCaptureFixture) -> None:
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        base = gaussian_filter(100.0 * (gaussian_filter(rng.normal(size=size), 6) > 0), 1)  # the same in both
+        own, common = rng.normal(size=(2, *size)), rng.normal(size=size)
+        found.append({"image": torch.tensor(base + 10 * (alike**0.5 * common + (1 - alike) ** 0.5 * own))})
+    noise = check_noise(found)
+    assert noise["between_channels"] == pytest.approx(alike, abs=0.08)
+    with caplog.at_level(logging.INFO):
+        assert share_spots("auto", noise) is shared
+    assert "correlation between channels" in caplog.text
+    assert share_spots(not shared, noise) is not shared
+    assert share_spots("auto", None) is False
+    assert check_noise([{"image": item["image"][:1]} for item in found])["between_channels"] is None
+
+
+@pytest.mark.parametrize("size", [(64, 64), (12, 32, 32), (24, 64, 64)])
+def test_contrast_is_no_noise(size: tuple[int, ...], caplog: pytest.LogCaptureFixture) -> None:
+    """A CT-like phantom: organs of 1000 HU, white noise of 20 HU."""
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        image = rng.normal(-1000, 20, size)
+        for k in range(3):
+            image[(*[slice(n // 6, n * 3 // 4) for n in size[:-1]], slice(4 + 9 * k, 10 + 9 * k))] += 1000 + 100 * k
+        found.append({"image": torch.tensor(image)[None]})
+    noise = check_noise(found)
+    assert all(abs(value) < 0.1 for value in noise["correlation"].values()), noise["correlation"]
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("size", [(64, 64), (12, 32, 32)])
+def test_correlated_noise_on_contrast_is_still_found(size: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    noise = gaussian_filter1d(rng.normal(size=size), 0.9, axis=-1)
+    image = 20 * noise / noise.std()
+    image[(*[slice(n // 6, n * 3 // 4) for n in size[:-1]], slice(4, 14))] += 1000
+    assert check_noise([{"image": torch.tensor(image)[None]}])["correlated"] == ["X"]

@@ -238,13 +238,15 @@ def test_results_may_be_labels(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     put(tmp_path, "images/a.tif", "images/b.tif", "labels/a.tif")
-    (tmp_path / "labels" / "b.tif").symlink_to("/not/mounted/b.tif")
+    (tmp_path / "labels" / "b.tif").mkdir()
+    (tmp_path / "labels" / "b.xml").touch()
     (tmp_path / "images" / "c.tif").mkdir()
     (tmp_path / "images" / "d.tif").symlink_to("d.tif")
     assert [sorted(item) for item in folder_datalist(tmp_path)] == [["image", "label"], ["image"]]
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"{tmp_path / 'images'}: passed over: c.tif (a folder), d.tif (a link that leads nowhere)",
-        f"{tmp_path / 'labels'}: passed over: b.tif (a link that leads nowhere)",
+        f"{tmp_path / 'labels'}: passed over: b.tif (a folder)",
+        f"{tmp_path / 'labels'}: passed over, as the format cannot be read: b.xml",
     ]
 
 

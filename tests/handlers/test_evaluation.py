@@ -192,12 +192,15 @@ def test_semantic_classes(tmp_path: Path, shape: tuple[int, ...]) -> None:
     assert [row["dice"] == "" for row in written] == [False, False, True]
     for row, scores in zip(written, table, strict=False):
         assert [float(row[key]) for key in ("dice", "dice_liver", "dice_left kidney")] == pytest.approx(
-            [np.mean(scores), *scores], abs=1e-5
+            [np.mean([*scores, 0]), *scores], abs=1e-5
         )
-        assert row["dice_spleen"] == "nan"
+        assert float(row["dice_spleen"]) == 0  # predicted, but in no image
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert sorted(without_residual(metrics)) == ["classes", "dice", "dice_left kidney", "dice_liver", "dice_spleen", "n_images"]
-    assert (metrics["classes"], metrics["dice_spleen"], metrics["n_images"]) == (ORGANS, None, 3)
+    counts = {key: value for key, value in metrics.items() if key.startswith("false_positive_images_")}
+    assert list(counts.values()) == [0, 0, 2]
+    named = ["classes", "dice", "dice_left kidney", "dice_liver", "dice_spleen", *counts, "n_images"]
+    assert sorted(without_residual(metrics)) == sorted(named)
+    assert (metrics["classes"], metrics["dice_spleen"], metrics["n_images"]) == (ORGANS, 0, 3)
     assert metrics["dice"] == pytest.approx(np.mean(table)) == state.metrics["dice"]
     best = "ab"[int(np.mean(table[1]) > np.mean(table[0]))]
     with np.load(tmp_path / "arrays" / f"best_{best}.nii.npz") as stored:

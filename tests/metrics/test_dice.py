@@ -33,7 +33,7 @@ def slow_dice(prediction: np.ndarray, truth: np.ndarray, label: int) -> float:
         found += prediction[at] == label
         true += truth[at] == label
         both += prediction[at] == label and truth[at] == label
-    return 2 * both / (found + true) if true else math.nan
+    return 2 * both / (found + true) if found + true else math.nan
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -54,14 +54,32 @@ def test_data_set_against_loops_and_monai(size: tuple[int, ...]) -> None:
         metric(y_pred=[torch.tensor(prediction)], y=[torch.tensor(truth)])
         reference(*(one_hot(torch.tensor(labels)[None], 4) for labels in (prediction, truth)))
     table = np.array([[slow_dice(*pair, label) for label in (1, 2, 3)] for pair in cases])
-    assert np.isnan(table).sum() == 1
-    means = np.nanmean(table, axis=0)
+    assert table[1, 1] == 0  # wrongly predicted there
+    means = table.mean(axis=0)
     found = metric.aggregate()
-    assert list(found) == ["dice", "dice_liver", "dice_spleen", "dice_kidney"]
-    np.testing.assert_allclose(list(found.values()), [means.mean(), *means], rtol=1e-6)
-    np.testing.assert_allclose(list(found.values())[1:], reference.aggregate(), rtol=1e-6)
+    assert list(found)[:4] == ["dice", "dice_liver", "dice_spleen", "dice_kidney"]
+    np.testing.assert_allclose(list(found.values())[:4], [means.mean(), *means], rtol=1e-6)
+    assert list(found.values())[4:] == [0, 1, 0]
+    # MONAI leaves such an image out of the mean of the class.
+    np.testing.assert_allclose(np.where([0, 1, 0], means * 3 / 2, means), reference.aggregate(), rtol=1e-6)
     np.testing.assert_allclose([list(row.values())[1:] for row in metric.rows()], table, rtol=1e-6)
-    assert metric.rows()[1]["dice"] == pytest.approx(np.nanmean(table[1]))
+    assert metric.rows()[1]["dice"] == pytest.approx(table[1].mean())
+
+
+@pytest.mark.parametrize("size", [(9, 11), (3, 5, 4)])
+def test_a_class_that_no_image_has_shows_its_false_positives_but_is_not_in_the_mean(size: tuple[int, ...]) -> None:
+    metric = ClassDice(["background", "liver", "spleen", "kidney"])
+    truth, empty = torch.zeros(1, *size, dtype=torch.int64), torch.zeros(1, *size, dtype=torch.int64)
+    truth[0, :2] = 1
+    wrong = truth.clone()
+    wrong[0, -1] = 2
+    metric(y_pred=[wrong], y=[truth])
+    metric(y_pred=[truth], y=[empty])
+    found = metric.aggregate()
+    assert (found["dice_liver"], found["dice_spleen"]) == (0.5, 0)
+    assert math.isnan(found["dice_kidney"])  # neither there nor predicted
+    assert found["dice"] == 0.5
+    assert [found[f"false_positive_images_{name}"] for name in ("liver", "spleen", "kidney")] == [1, 1, 0]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -90,11 +108,12 @@ def test_batches_count_as_their_images() -> None:
     ("prediction", "truth", "wanted"),
     [
         ([0, 0, 0], [-1, -1, -1], [math.nan, math.nan]),  # nothing annotated
-        ([1, 2, 0], [0, 0, 0], [math.nan, math.nan]),  # an annotated empty image
+        ([0, 0, 0], [0, 0, 0], [math.nan, math.nan]),  # an empty image
+        ([1, 0, 0], [0, 0, 0], [0, math.nan]),  # wrongly predicted in one
         ([0, 0, 0], [1, 1, 2], [0, 0]),
         ([1, 1, 2], [1, 1, 2], [1, 1]),
         ([1, 2, 2], [1, -1, 2], [1, 1]),  # a mistake where nobody looked
-        ([2, 1, 1], [0, 1, 1], [1, math.nan]),
+        ([2, 1, 1], [0, 1, 1], [1, 0]),
     ],
 )
 def test_edges(prediction: list[int], truth: list[int], wanted: list[float]) -> None:

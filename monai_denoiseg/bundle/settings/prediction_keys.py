@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, PerAxis, Real, Switch, Text, Whole
+from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, PerAxis, Real, Switch, Whole
 from monai_denoiseg.bundle.settings.place import NAME, READ, WRITE, Place
 from monai_denoiseg.bundle.settings.setting import EVALUATE, INFER, SINGLE, TRAIN, Setting
 from monai_denoiseg.bundle.settings.special import AXES, DEVICE
@@ -90,27 +90,18 @@ PREDICTION: tuple[Setting, ...] = (
         "dataset_dir",
         Place(READ, "file or folder", many=True),
         _DATA,
-        "Image, list of images, or folder of images.",
+        "Image, list of images, folder of images, or data list (JSON).",
         (INFER,),
         default="the simulated images of a training without data",
-    ),
-    Setting(
-        "pattern",
-        Text("a pattern of file names, such as '*_raw.tif'"),
-        _DATA,
-        "Only files whose name matches.",
-        (INFER,),
-        null="all",
     ),
     Setting(
         "dataset_dir",
-        Place(READ),
+        Place(READ, "file or folder", many=True),
         _DATA,
-        "Folder with the subfolders images and labels.",
+        "Folder with the subfolders images and labels, data list (JSON), or files.",
         (EVALUATE,),
         default="the simulated images of a training without data",
     ),
-    Setting("labels_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with the true labels.", (EVALUATE,)),
     Setting("clean_dir", Place(NAME, "subfolder"), _DATA, "Subfolder with clean images to compare with.", (EVALUATE,)),
     Setting(
         "output_dir",

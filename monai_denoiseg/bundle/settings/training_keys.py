@@ -24,14 +24,14 @@ TRAINING: tuple[Setting, ...] = (
     _key(
         _DATA,
         "dataset_dir",
-        Place(READ, but=("simulated",)),
-        "Folder with the subfolders images and labels; the word simulated makes images for a trial.",
+        Place(READ, "file or folder", many=True, but=("simulated",)),
+        "Folder with the subfolders images and labels, a data list (JSON), or files; the word simulated makes images for a trial.",
     ),
     _key(
         _DATA,
         "validation_dir",
-        Place(READ),
-        "A second such folder, whose images are used for validation.",
+        Place(READ, "file or folder", many=True),
+        "A second such source, whose images are used for validation.",
         null="a part of dataset_dir",
     ),
     _key(
@@ -39,6 +39,13 @@ TRAINING: tuple[Setting, ...] = (
         "validation_fraction",
         Real(0, 1, open_high=True),
         "Share of the images in dataset_dir that is put aside for validation.",
+    ),
+    _key(
+        _DATA,
+        "fold",
+        Whole(0),
+        "The fold of a data list that is used for validation; the other folds are trained on.",
+        null="none",
     ),
     _key(
         _DATA,
@@ -160,6 +167,12 @@ TRAINING: tuple[Setting, ...] = (
         "struct_values",
         Choice(("block", "random")),
         "What hides those neighbours: a piece of the image nearby, or random values as published.",
+    ),
+    _key(
+        _LOSS,
+        "share_spots",
+        Choice(("auto", True, False), {"true": True, "false": False}),
+        "Blind spots hide all channels of a pixel at once; auto does so where the noise of the channels is correlated.",
     ),
     _key(
         _OBJECTS,

@@ -113,7 +113,7 @@ class BlindSpot(Transform):
             (along X). See :func:`~monai_denoiseg.transforms.blindspot.line_mask`. None for plain Noise2Void.
         struct_values: see above.
         struct_range: half width of the random values in standard deviations; 2 is the paper's.
-        shared: hide the same voxels in all channels instead of drawing them per channel.
+        shared: hide the same voxels in all channels, by values from the same places, instead of drawing them per channel.
         seed: draw from an own generator with this seed; None draws from torch's global generator, so that restoring its state
             replays the draws.
 
@@ -185,7 +185,7 @@ class BlindSpot(Transform):
         mask = torch.zeros(padded.shape, dtype=torch.bool, device=batch.device).scatter(2, target, True)
         mask = mask[:, :, :spare].reshape(batch.shape)
         if self.struct_mask is not None and self.struct_values == "block":
-            hidden = copy_blocks(batch, mask, self.struct_mask, self.radius, generator)
+            hidden = copy_blocks(batch, mask, self.struct_mask, self.radius, generator, self.shared)
         elif self.struct_mask is not None:
             # A random value for each voxel of the image, so that spots with common neighbours need no order among them.
             values = self._struct_values(batch, intensity, generator)
@@ -200,7 +200,8 @@ class BlindSpot(Transform):
             spread = (exact - mean[column]).square().flatten(2).nanmean(2).sqrt()
         else:
             mean, spread = intensity.to(exact).unbind(1)
-        steps = 2 * torch.rand(batch.shape, dtype=exact.dtype, device=batch.device, generator=generator) - 1
+        draws = (batch.shape[0], 1 if self.shared else batch.shape[1], *batch.shape[2:])
+        steps = 2 * torch.rand(draws, dtype=exact.dtype, device=batch.device, generator=generator) - 1
         return (mean[column] + self.struct_range * spread[column] * steps).to(batch.dtype)
 
     def _replacements(self, flat: Tensor, index: Tensor, size: list[int], generator: torch.Generator | None) -> Tensor:

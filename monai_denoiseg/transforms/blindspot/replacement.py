@@ -89,7 +89,7 @@ def _normal_fitted(flat: Tensor, index: Tensor, size: list[int], radius: int, ge
     count = inside.sum(3)
     mean = values.masked_fill(~inside, 0).sum(3) / count
     spread = (values - mean[..., None]).masked_fill(~inside, 0).square().sum(3) / count
-    return mean + spread.sqrt() * torch.randn(mean.shape, device=flat.device, generator=generator)
+    return mean + spread.sqrt() * torch.randn(index.shape, device=flat.device, generator=generator)
 
 
 def _uniform_without_centre(flat: Tensor, index: Tensor, size: list[int], radius: int, generator: Any) -> Tensor:

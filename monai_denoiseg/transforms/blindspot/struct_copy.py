@@ -12,7 +12,9 @@ from torch import Tensor
 __all__ = ["copy_blocks"]
 
 
-def copy_blocks(batch: Tensor, spots: Tensor, mask: Any, radius: int, generator: torch.Generator | None = None) -> Tensor:
+def copy_blocks(
+    batch: Tensor, spots: Tensor, mask: Any, radius: int, generator: torch.Generator | None = None, shared: bool = False
+) -> Tensor:
     """Replace every blind spot and its struct neighbours by a block copied from a random place nearby.
 
     The copy contains the same kind of noise as its surroundings. A network can hardly distinguish it, so what it learns at hidden
@@ -25,6 +27,7 @@ def copy_blocks(batch: Tensor, spots: Tensor, mask: Any, radius: int, generator:
         mask: boolean array with an axis for each spatial one, of odd lengths; the centre, the spot itself, always counts.
         radius: how far away blocks are copied from, at least a block's length.
         generator: a ``torch.Generator`` of the batch's device; None for torch's global one.
+        shared: copy from the same place in all channels of an image.
 
     Returns:
         The batch with the blocks replaced; beyond the edge the image is mirrored.
@@ -42,7 +45,8 @@ def copy_blocks(batch: Tensor, spots: Tensor, mask: Any, radius: int, generator:
     if mask.ndim != len(size):
         raise ValueError(f"`struct_mask` has {mask.ndim} axes, the image has {len(size)}: they must agree")
     moves = torch.tensor(_moves(mask, radius), device=batch.device)
-    drawn = torch.randint(1, len(moves) + 1, batch.shape, device=batch.device, generator=generator) * spots
+    draws = (batch.shape[0], 1 if shared else batch.shape[1], *size)
+    drawn = torch.randint(1, len(moves) + 1, draws, device=batch.device, generator=generator) * spots
     move = torch.zeros_like(drawn)  # number of the move of the block a voxel belongs to, 0 for none
     for place in itertools.product(*(range(n) for n in mask.shape)):
         shift = [p - n // 2 for p, n in zip(place, mask.shape, strict=True)]

@@ -200,7 +200,7 @@ def test_expressions_are_left_to_monai() -> None:
 def test_paths_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert message("train", dataset_dir=f"{tmp_path}/gone") == f"`dataset_dir`: {tmp_path}/gone does not exist"
-    assert "is a file, not a folder" in message("train", dataset_dir=f"{tmp_path}/file")
+    assert "is a file, not a folder" in message("infer", run_dir=f"{tmp_path}/file")
     assert "is a folder, not a file" in message("infer", model_file=str(tmp_path))
     assert "train first" in message("infer", model_file=f"{tmp_path}/gone.pt")
     assert "`run`: " in message("infer", run_dir=f"{tmp_path}/gone")

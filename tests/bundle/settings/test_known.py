@@ -42,7 +42,7 @@ def test_the_configuration_is_recognised(task: str, bundle: str) -> None:
     [
         ("train", "max_epoch", "unknown key 'max_epoch'; did you mean 'max_epochs'?"),
         ("train", "model_file", "unknown key 'model_file': it belongs to evaluate and infer"),
-        ("infer", "labels_dir", "unknown key 'labels_dir': it belongs to evaluate, not to infer"),
+        ("infer", "labels_dir", "unknown key 'labels_dir': it belongs to evaluate and train, not to infer"),
         ("infer", "denoiser", "unknown key 'denoiser': it belongs to the methods without training"),
         ("evaluate", "xyzzy", "unknown key 'xyzzy' (name helper keys"),
     ],

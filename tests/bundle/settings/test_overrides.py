@@ -47,7 +47,7 @@ def test_none_and_lists_of_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert read_words(["--validation_dir", "none"], TRAIN) == {"validation_dir": None}
     assert read_words(["--dataset_dir", "none"], TRAIN) == {"dataset_dir": "none"}
     assert read_words(["--dataset_dir", "['a.tif', 'b.tif']"], INFER) == {"dataset_dir": ["a.tif", "b.tif"]}
-    assert read_words(["--dataset_dir", "['a.tif']"], TRAIN) == {"dataset_dir": "['a.tif']"}, "a training has one folder"
+    assert read_words(["--dataset_dir", "['a.tif']"], TRAIN) == {"dataset_dir": ["a.tif"]}
     assert read_words(["--dataset_dir", "'2024'"], INFER) == {"dataset_dir": "2024"}
     Path("none").mkdir()
     assert read_words(["--validation_dir", "none"], TRAIN) == {"validation_dir": "none"}

@@ -265,3 +265,16 @@ def test_wrong_arguments(wrong: dict[str, Any], message: str) -> None:
 def test_wrong_dtype(dtype: torch.dtype) -> None:
     with pytest.raises(TypeError, match=rf"blind spots need a floating point image, got {dtype}; convert with .float\(\)"):
         BlindSpot()(torch.zeros(1, 1, 8, 8, dtype=dtype))
+
+
+@pytest.mark.parametrize("size", [(24, 32), (8, 16, 12)])
+@pytest.mark.parametrize("strategy", ["uniform", "uniform_with_center", "median", "mean", "normal_fitted"])
+@pytest.mark.parametrize("struct", [None, "block", "random"])
+def test_equal_channels_stay_equal_when_spots_are_shared(size: tuple[int, ...], strategy: str, struct: str | None) -> None:
+    """Else the network could tell what is hidden: where the channels differ."""
+    torch.manual_seed(0)
+    batch = torch.rand(2, 1, *size).expand(2, 3, *size).clone()
+    options = {} if struct is None else {"struct_mask": [[1, 1, 1]] if len(size) == 2 else [[[1, 1, 1]]], "struct_values": struct}
+    hidden, mask = BlindSpot(0.05, strategy=strategy, shared=True, seed=1, **options)(batch)
+    assert mask.any() and not torch.equal(hidden, batch)
+    assert torch.equal(hidden, hidden[:, :1].expand_as(hidden))

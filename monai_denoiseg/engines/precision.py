@@ -105,6 +105,8 @@ def _meets_conv3d_fault(network: nn.Module | None, image: Tensor | None) -> bool
     harmless cases among them as well.
     """
     unet = getattr(unwrap(network), "unet", None)
+    if unet is not None and not hasattr(unet, "kernels"):
+        return True  # what a backbone of the user's does in bf16 nobody knows, and its last layer gives intensities
     if unet is None or image is None or image.dim() != 5:
         return False
     lengths = [-(-size // step) * step for size, step in zip(image.shape[2:], unet.multiple(), strict=True)]

@@ -20,6 +20,7 @@ from monai_denoiseg.networks.description import (
     matching_head,
     present_state,
 )
+from monai_denoiseg.networks.foreign import ForeignNet
 from monai_denoiseg.networks.padding import check_image, reflect_to_multiple
 from monai_denoiseg.networks.unet import CAREUNet
 
@@ -62,6 +63,10 @@ class DenoiSegNet(nn.Module):
         denoises: False gives a network that only segments.
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
         head: what is predicted besides the denoised image, with its rule; None: background, foreground, border.
+        backbone: another network in place of the U-Net, whose own arguments then have no effect: a definition as in JSON
+            (``{"_target_": "monai.networks.nets.SegResNet", ...}``), or the network itself, see :class:`ForeignNet`.
+        multiple: of the backbone, see :class:`ForeignNet`.
+        receptive_radius: likewise.
 
     Raises:
         ValueError: when an argument is out of range, or arguments contradict each other.
@@ -105,6 +110,9 @@ class DenoiSegNet(nn.Module):
         denoises: bool = True,
         quarter_turns: bool = True,
         head: Head | None = None,
+        backbone: Any = None,
+        multiple: Any = None,
+        receptive_radius: Any = None,
     ) -> None:
         super().__init__()
         self.head = as_head(head, classes=classes, rays=rays, n_classes=n_classes)
@@ -112,24 +120,27 @@ class DenoiSegNet(nn.Module):
         if not self.head.channels and not denoises:
             raise ValueError("`n_classes` is 0 and `denoises` is False: the network would have no output")
         check_option("normalisation", normalisation, NORMALISATIONS)
-        self.unet = CAREUNet(
-            spatial_dims,
-            in_channels,
-            self.head.channels + (in_channels if denoises else 0),
-            depth=depth,
-            features=features,
-            kernel_size=kernel_size,
-            strides=strides,
-            norm=norm,
-            variant=variant,
-            head_features=self.head.widening * features,
+        channels = spatial_dims, in_channels, self.head.channels + (in_channels if denoises else 0)
+        self.unet = (
+            CAREUNet(
+                *channels,
+                depth=depth,
+                features=features,
+                kernel_size=kernel_size,
+                strides=strides,
+                norm=norm,
+                variant=variant,
+                head_features=self.head.widening * features,
+            )
+            if backbone is None
+            else ForeignNet(backbone, *channels, multiple, receptive_radius)
         )
         self.activation = self.head.activation()
         self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
         self.n_classes, self.classes = self.head.channels, self.head.classes
         self.multiple, self.receptive_radius = self.unet.multiple(), self.unet.receptive_radius()
-        sizes = {"spatial_dims": spatial_dims, "in_channels": in_channels, "depth": depth, "features": features}
-        self.plan = {**sizes, "norm": norm, "variant": variant, "denoises": denoises}
+        self.plan = {"spatial_dims": spatial_dims, "in_channels": in_channels, "denoises": denoises}
+        self.sees_whole: bool = self.unet.sees_whole
         self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
@@ -280,8 +291,7 @@ class DenoiSegNet(nn.Module):
     @torch.jit.unused
     def square(self) -> bool:
         """Whether Y and X are alike to the network, its strides, kernels and training, so that a quarter turn makes sense."""
-        axes = zip(*self.unet.strides, strict=True), zip(*self.unet.kernels, strict=True)
-        return bool(self.quarter_turns) and all(len(set(list(values)[-2:])) == 1 for values in axes)
+        return bool(self.quarter_turns) and self.unet.square()
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         self._write_description()

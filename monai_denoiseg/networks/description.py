@@ -12,6 +12,7 @@ from torch import Tensor
 
 from monai_denoiseg.heads import Head, head_from_state
 from monai_denoiseg.heads.rule import METRICS
+from monai_denoiseg.networks.backbone import same_backbone
 from monai_denoiseg.networks.format1 import OWN_KEYS, read_format_1
 
 FORMAT = 2
@@ -21,7 +22,7 @@ SIZE = 1 << 17
 """Bytes of the buffer: a fixed length lets MONAI's ``copy_model_state`` and strict foreign loads copy it as any other value."""
 
 KEY = "description"
-_NOT_OF_THE_WEIGHTS = ("normalisation", "quarter_turns")
+_NOT_OF_THE_WEIGHTS = ("normalisation", "quarter_turns", "multiple", "receptive_radius")
 
 
 def blank_description() -> dict[str, Any]:
@@ -132,10 +133,9 @@ def describe_architecture(network: Any, modes: tuple[str, ...]) -> dict[str, Any
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet`.
         modes: names of the two ways to normalise.
     """
-    levels = {"kernel_size": network.unet.kernels, "strides": network.unet.strides}
     return {
         **network.plan,
-        **{name: [list(level) for level in values] for name, values in levels.items()},
+        **network.unet.arguments(),
         "normalisation": modes[int(network.image_mode)],
         "quarter_turns": bool(network.quarter_turns),
     }
@@ -193,7 +193,11 @@ def matching_head(fields: Mapping[str, Any], architecture: Mapping[str, Any], he
         raise ValueError(
             f"the file's `classes` are {names[0]}, the network's {names[1]}; build the network with the file's values"
         )
-    pairs = [(key, theirs.get(key), ours) for key, ours in architecture.items() if key not in _NOT_OF_THE_WEIGHTS]
+    skipped = {
+        *_NOT_OF_THE_WEIGHTS,
+        *(["backbone"] if same_backbone(theirs.get("backbone"), architecture.get("backbone")) else []),
+    }
+    pairs = [(key, theirs.get(key), architecture.get(key)) for key in {**architecture, "backbone": None} if key not in skipped]
     there, here = theirs_head.signature(), head.signature()
     pairs += [(key, there.get(key), here.get(key)) for key in {**here, **there}]
     wrong = [f"{key}={their} (network has {our})" for key, their, our in pairs if their != our]

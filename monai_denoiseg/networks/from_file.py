@@ -16,7 +16,7 @@ from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
 
 PLAN = (
     *("spatial_dims", "in_channels", "depth", "features", "kernel_size", "strides", "norm", "variant", "normalisation"),
-    *("denoises", "quarter_turns"),
+    *("denoises", "quarter_turns", "backbone", "multiple", "receptive_radius"),
 )
 """Fields of a description that are arguments of :class:`DenoiSegNet`; a later version may write more."""
 
@@ -46,7 +46,7 @@ def network_for_file(path: str | Path, **defaults: Any) -> DenoiSegNet | Sequent
             parts = (_network(state, "denoiser."), _network(state, "segmenter."))
             network: DenoiSegNet | SequentialNet = SequentialNet(*parts)
         else:
-            network = _network(state)
+            network = _network(state, backbone=defaults.get("backbone"))
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} cannot be used: {error}") from error
     _check_fit(path, network, defaults)
@@ -87,11 +87,13 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _network(state: Mapping[str, Tensor], prefix: str = "") -> DenoiSegNet:
+def _network(state: Mapping[str, Tensor], prefix: str = "", backbone: Any = None) -> DenoiSegNet:
     fields = describe_state(state, prefix)
     if fields is None:
         raise ValueError(f"key '{prefix}description' is missing; give the trainer's model.pt")
     plan = {key: value for key, value in fields["architecture"].items() if key in PLAN}
+    if backbone is not None:
+        plan["backbone"] = backbone
     return DenoiSegNet(**plan, head=head_from_state(fields["head"]))
 
 
@@ -138,15 +140,16 @@ def load_weights(network: nn.Module, path: str | Path) -> nn.Module:
     return network
 
 
-def load_network(path: str | Path) -> DenoiSegNet | SequentialNet:
+def load_network(path: str | Path, backbone: Any = None) -> DenoiSegNet | SequentialNet:
     """Build a network from its file, weights included, in evaluation mode.
 
     Args:
         path: ``model.pt``.
+        backbone: the backbone of a network that was given it as an object, which no file can hold.
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: when it holds no network of this package.
+        ValueError: when it holds no network of this package, or one whose backbone must be given.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -155,4 +158,5 @@ def load_network(path: str | Path) -> DenoiSegNet | SequentialNet:
     3
     """
     read_state(path)
-    return cast("DenoiSegNet | SequentialNet", load_weights(network_for_file(path), path).eval())
+    given = {} if backbone is None else {"backbone": backbone}
+    return cast("DenoiSegNet | SequentialNet", load_weights(network_for_file(path, **given), path).eval())

@@ -69,7 +69,8 @@ def _measure_axis(network: nn.Module, axis: int, spatial_dims: int, channels: in
 
 def _step_and_radius(network: nn.Module, size: list[int], axis: int, channels: int) -> tuple[int, int] | None:
     """Down-sampling and radius along an axis; None where a trace reaches an end of the image."""
-    middle, shapes = size[axis] // 2, []
+    middle = size[axis] // 2
+    shapes: list[tuple[int, int]] = []
     for step in _STEPS:
         while len(shapes) < 3 * step:  # a step counts when the traces of three periods agree
             place = middle + len(shapes)
@@ -85,7 +86,8 @@ def _step_and_radius(network: nn.Module, size: list[int], axis: int, channels: i
 def _trace(network: nn.Module, size: list[int], axis: int, place: int, channels: int) -> tuple[int, int]:
     """First and last place along an axis that a voxel in the middle of the others reaches."""
     image = torch.zeros(1, channels, *size)
-    image[(0, slice(None), *(place if i == axis else n // 2 for i, n in enumerate(size)))] = float("nan")
+    at: list[Any] = [place if i == axis else n // 2 for i, n in enumerate(size)]
+    image[(0, slice(None), *at)] = float("nan")
     output = network(image)
     reached = output.isnan().flatten(0, 1).any(0).movedim(axis, 0).flatten(1).any(1).nonzero()
     if not len(reached):
@@ -103,8 +105,8 @@ def _smallest_edge(network: nn.Module, spatial_dims: int, channels: int) -> int:
             continue
         if list(output.shape[2:]) != [edge] * spatial_dims:
             raise ValueError(
-                f"the backbone {type(network).__name__} gives {tuple(output.shape[2:])} for an image of {edge} voxels an axis: it "
-                "must keep the size"
+                f"the backbone {type(network).__name__} gives {tuple(output.shape[2:])} for an image of {edge} voxels an axis: "
+                "it must keep the size"
             )
         return edge
     raise ValueError(

@@ -186,6 +186,7 @@ class CAREUNet(nn.Module):
         check_option("norm", norm, ("batch", "none"))
         check_option("variant", variant, ("care", "n2v2"))
         self.spatial_dims, self.depth, self.variant = spatial_dims, depth, variant
+        self.features, self.norm, self.sees_whole = features, norm, False
         self.strides = level_strides(strides, depth, spatial_dims)
         self.kernels = kernels = level_kernels(kernel_size, depth, spatial_dims)
 
@@ -210,6 +211,19 @@ class CAREUNet(nn.Module):
         self.head = _CONV[spatial_dims](head_features or features, out_channels, 1)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    @torch.jit.unused
+    def arguments(self) -> dict[str, Any]:
+        """Arguments that build it, by name; without channels."""
+        levels = {"kernel_size": self.kernels, "strides": self.strides}
+        plan = {"depth": self.depth, "features": self.features, "norm": self.norm, "variant": self.variant}
+        return plan | {name: [list(level) for level in values] for name, values in levels.items()}
+
+    @torch.jit.unused
+    def square(self) -> bool:
+        """Whether Y and X are alike to its strides and kernels."""
+        axes = zip(*self.strides, strict=True), zip(*self.kernels, strict=True)
+        return all(len(set(list(values)[-2:])) == 1 for values in axes)
 
     @torch.jit.unused
     def multiple(self) -> list[int]:

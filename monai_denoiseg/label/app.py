@@ -21,7 +21,7 @@ from monai_denoiseg.label.bundles import class_names, damaged_model, defaults, l
 from monai_denoiseg.label.datastore import StudyDatastore
 from monai_denoiseg.label.door import TOKEN
 from monai_denoiseg.label.infer_tasks import BundleTask, Self2SegTask
-from monai_denoiseg.label.options import number, pair, text
+from monai_denoiseg.label.options import number, pair, shown, text
 from monai_denoiseg.label.outlines import outlines_json, trace_outlines
 from monai_denoiseg.label.refusals import refuse_mistakes
 from monai_denoiseg.label.request_checks import RequestChecks
@@ -112,17 +112,21 @@ class DenoiSegApp(MONAILabelApp):  # type: ignore[misc]
         Raises:
             HTTPException: for a mistake of the client.
         """
+        tasks = {"train": self._trainers, "scoring": self._scoring_methods, "batch_infer": self._infers}[method]
+        key = "method" if method == "scoring" else "model"
 
         def check() -> None:
+            if request.get(key) not in tasks:
+                raise LookupError(f"no {key} {shown(request.get(key))}; there are {', '.join(tasks)}")
             check_process(request)
-            if method == "train" and request.get("model") in self._trainers:
-                self._trainers[request["model"]].options(request)
+            if method == "train":
+                tasks[request["model"]].options(request)
             elif method == "scoring":
                 measures_of(request)
-            elif method == "batch_infer":
+            else:
                 check_batch(request)
 
-        told(check)
+        told(check, **{key: request.get(key)})
 
     def on_init_complete(self) -> None:
         """Called by a server that starts; see MONAI Label."""

@@ -61,7 +61,7 @@ class FrontDoor:
             return
         try:
             self._check_caller(scope)
-            if scope["path"] in (*OPEN, "/auth/token/valid") and self.token is not None:
+            if self.token is not None and scope["path"] in (*OPEN, "/auth/token/valid") and scope["method"] != "OPTIONS":
                 await self._sign_in(scope, receive, send)
                 return
         except RefusedError as error:

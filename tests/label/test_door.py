@@ -214,6 +214,7 @@ def test_clients_of_monai_label_sign_in() -> None:
     assert ask(door, "POST", "/auth/token", {}, b"username=me&password=wrong")[0] == 401
     assert ask(door, "GET", "/auth/token")[0] == 405
     assert ask(door, "POST", "/auth/token", {}, b"A" * 20_000)[0] == 413
+    assert ask(door, "OPTIONS", "/auth/token/valid")[1] == {}  # left to the application: no token came
     status, token = ask(door, "POST", "/auth/token", {}, f"username=me&password={TOKEN}&grant_type=password".encode())
     headers = {"authorization": f"{token['token_type']} {token['access_token']}"}
     assert (status, ask(door, "GET", "/auth/token/valid", headers)[0], ask(door, "GET", "/auth/token/valid")[0]) == (

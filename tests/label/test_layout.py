@@ -58,29 +58,19 @@ def test_command(networks: list[Path], tmp_path: Path, capsys: pytest.CaptureFix
     assert "not empty" in capsys.readouterr().err
 
 
-def test_a_full_disk_leaves_no_half_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = shutil.copytree, []
+def test_a_full_disk_leaves_no_half_app_and_is_one_line_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = shutil.copy2, []
 
-    def full(*arguments: object, **options: object) -> None:
-        real(*arguments, **options)
-        calls.append(arguments)
+    def full(source: Any, target: Any, **options: Any) -> None:
+        """As `shutil` says it: the file that is read first, the one that is written second."""
+        real(source, target, **options)
+        calls.append(target)
         if len(calls) == 3:
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
 
-    monkeypatch.setattr(shutil, "copytree", full)
-    with pytest.raises(OSError, match="o space left on"):
-        write_app(tmp_path / "app")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", full)
+        with pytest.raises(OSError, match=r"^cannot write .*app/model/denoiseg_2d/.*: no space left on the disk"):
+            write_app(tmp_path / "app")
     assert list(tmp_path.iterdir()) == []
     write_app(tmp_path / "app", ["denoiseg_2d"])
-
-
-def test_a_full_disk_is_one_line_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `shutil` says it: the file that is read first, the one that is written second."""
-
-    def full(source: Any, target: Any, **_: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
-
-    monkeypatch.setattr("shutil.copy2", full)
-    with pytest.raises(OSError, match=r"cannot write .*app/model/denoiseg_2d/configs/.*\.json: no space left on the disk"):
-        write_app(tmp_path / "app", ["denoiseg_2d"])
-    assert list(tmp_path.iterdir()) == []

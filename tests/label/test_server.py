@@ -224,6 +224,9 @@ def test_bad_inference_is_told_and_the_server_lives_on(
     [
         ("/train/nonsense", {}, 404, "no model 'nonsense'"),
         ("/train/denoiseg_2d?run_sync=true", {"max_epochs": "many"}, 400, "`max_epochs` must be a number"),
+        ("/train/denoiseg_2d", {"model": []}, 400, "`model` must be text"),
+        ("/scoring/nonsense", {}, 404, "no method 'nonsense'"),
+        ("/batch/infer/nonsense", {}, 404, "no model 'nonsense'"),
         ("/train/denoiseg_2d", {"max_epochs": -1}, 400, "`max_epochs` must be an integer"),  # not "SUBMITTED"
         ("/train/denoiseg_2d", {"max_epochs": 1, "gpus": 5}, 400, "`gpus` must be"),
         ("/train/denoiseg_2d", {"max_epochs": 1, "bundle_path": "/tmp"}, 400, "`bundle_path` is set by the server"),

@@ -10,7 +10,7 @@ The sub-packages are imported on first use, so that ``import monai_denoiseg`` st
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -19,14 +19,19 @@ ROOMS = (
     *("bundle", "label", "report", "workflow"),
 )
 
-__all__ = ["__version__", *ROOMS]
+CALLS = {"predict": "bundle.predict"}
+"""Functions a script begins with, and the modules they stand in."""
+
+__all__ = ["__version__", *ROOMS, *CALLS]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name in CALLS:
+        return getattr(importlib.import_module(f"{__name__}.{CALLS[name]}"), name)
     if name in ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *ROOMS})
+    return sorted({*globals(), *ROOMS, *CALLS})

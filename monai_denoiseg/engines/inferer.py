@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,12 +13,15 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from monai_denoiseg.checks import check_int, per_axis
+from monai_denoiseg.engines.blending import predict_blended
 from monai_denoiseg.heads import denoises
 from monai_denoiseg.networks import Network
 from monai_denoiseg.processes import unwrap
 from monai_denoiseg.transforms import refine_denoised
 from monai_denoiseg.transforms.intensity import refine_reach
 from monai_denoiseg.transforms.orientation import n_orientations, orient, orient_inverse
+
+logger = logging.getLogger(__name__)
 
 REFINE_BLOCK = {2: 1024, 3: 96}
 """Edge of the blocks in which a denoised image is refined, in voxels, by number of axes."""
@@ -81,7 +85,8 @@ class DenoiSegInferer(Inferer):
 
     Args:
         tile_size: edge of the tiles in voxels, or one an axis; None predicts the whole image at once. Tiled and untiled
-            prediction agree within float tolerance (see :func:`tiles`), with and without ``tta``.
+            prediction agree within float tolerance (see :func:`tiles`), with and without ``tta``, unless the network has a
+            backbone whose outputs depend on the whole image: tiles then overlap and are blended, and their difference is logged.
         tta: average the predictions of all flips and 90-degree rotations (8 in 2D; 16 in 3D, in-plane rotations only). A network
             made for pixels that are not square (other strides or kernels along Y than along X) is flipped only.
         output_device: where the whole result is gathered; None: where the input is.
@@ -195,6 +200,8 @@ class DenoiSegInferer(Inferer):
         parts = self.tiling(size, own, tta=tta)
         if len(parts) == 1:
             return self.predict_window(inputs, own, intensity, tta=tta)
+        if own.sees_whole:
+            return self._blended(inputs, own, intensity, tta)
         result: Tensor | None = None
         for part in parts:
             output = self.predict_window(inputs[(..., *part.window)], own, intensity, tta=tta)
@@ -203,6 +210,19 @@ class DenoiSegInferer(Inferer):
             result[(..., *part.core)] = output[(..., *part.inner)]
         assert result is not None  # an image has at least one tile
         return result
+
+    def _blended(self, inputs: Tensor, own: Network, intensity: Tensor, tta: bool) -> Tensor:
+        """Tiles of a network that sees the whole image differ: they overlap, and by how much they differ is logged."""
+        tile = per_axis("tile_size", self.tile_size or 1, inputs.dim() - 2)
+        found = predict_blended(
+            inputs, lambda window: self.predict_window(window, own, intensity, tta=tta), tile, own.multiple, own.n_classes
+        )
+        logger.info(
+            "each output of this network depends on the whole image: its tiles differ by up to %.2g, %.1g on average, "
+            "in what they segment, and are blended; a larger --tile_size lessens that",
+            *found.seam,
+        )
+        return found.output
 
     def _refined(self, output: Tensor, inputs: Tensor) -> Tensor:
         """Denoised channels ``(B, C, [D,] H, W)`` of a prediction, refined block by block: memory is that of a block."""

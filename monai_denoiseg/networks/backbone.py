@@ -154,5 +154,6 @@ def check_channels(module: nn.Module, spatial_dims: int, in_channels: int, wante
         raise ValueError(f"the backbone {name} must give one tensor (B, C, {'D, ' * (spatial_dims == 3)}H, W) in evaluation mode")
     if output.shape[1] != wanted:
         raise ValueError(
-            f"the backbone {name} gives {output.shape[1]} channels, the network needs {wanted}: build it with out_channels={wanted}"
+            f"the backbone {name} gives {output.shape[1]} channels, the network needs {wanted}: build it with "
+            f"out_channels={wanted}"
         )

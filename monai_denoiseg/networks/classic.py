@@ -119,7 +119,7 @@ class ClassicNet(nn.Module):
         self.head = head.with_rule(head.make_rule(**usual_options(spatial_dims)))
         self.activation = self.head.activation()
         self.n_classes, self.classes, self.denoises = self.head.channels, self.head.classes, self._denoiser is not None
-        self.multiple = [1] * spatial_dims
+        self.multiple, self.sees_whole = [1] * spatial_dims, False
         self.receptive_radius = _receptive_radius(denoise, segment, spatial_dims, options)
         self._register(json.dumps({"denoise": denoise, "segment": segment, **options}, sort_keys=True))
 

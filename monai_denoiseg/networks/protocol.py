@@ -20,6 +20,7 @@ class Network(Protocol):
         denoises: whether denoised channels follow.
         multiple: down-sampling along each axis.
         receptive_radius: voxels to each side that an output depends on.
+        sees_whole: whether it depends on the whole image instead; the radius is then a margin for tiles.
     """
 
     spatial_dims: int
@@ -30,6 +31,7 @@ class Network(Protocol):
     denoises: bool
     multiple: list[int]
     receptive_radius: list[int]
+    sees_whole: bool
     training: bool
 
     @property

@@ -70,16 +70,16 @@ def _measure_axis(network: nn.Module, axis: int, spatial_dims: int, channels: in
 def _step_and_radius(network: nn.Module, size: list[int], axis: int, channels: int) -> tuple[int, int] | None:
     """Down-sampling and radius along an axis; None where a trace reaches an end of the image."""
     middle = size[axis] // 2
-    shapes: list[tuple[int, int]] = []
+    shapes: dict[int, tuple[int, int]] = {}
     for step in _STEPS:
-        while len(shapes) < 3 * step:  # a step counts when the traces of three periods agree
-            place = middle + len(shapes)
+        for offset in {0, 1, step - 1, step, step + 1} - shapes.keys():
+            place = middle + offset
             low, high = _trace(network, size, axis, place, channels) if place < size[axis] else (0, 0)
             if low == 0 or high == size[axis] - 1:
                 return None
-            shapes.append((place - low, high - place))
-        if all(shapes[i] == shapes[i + step] for i in range(2 * step)):
-            return step, max(max(shape) for shape in shapes)
+            shapes[offset] = (place - low, high - place)
+        if shapes[0] == shapes[step] and shapes[1] == shapes[step + 1]:  # the traces of two periods agree
+            return step, max(max(shape) for shape in shapes.values())
     return None
 
 

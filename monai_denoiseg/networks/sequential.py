@@ -56,6 +56,7 @@ class SequentialNet(nn.Module):
         self.denoiser, self.segmenter = denoiser.requires_grad_(False).eval(), segmenter
         self.spatial_dims, self.in_channels = segmenter.spatial_dims, segmenter.in_channels
         self.n_classes, self.classes, self.denoises = segmenter.n_classes, segmenter.classes, True
+        self.sees_whole: bool = denoiser.sees_whole or segmenter.sees_whole
         self.multiple = [math.lcm(*pair) for pair in zip(denoiser.multiple, segmenter.multiple, strict=True)]
         reach = [sum(pair) for pair in zip(denoiser.receptive_radius, segmenter.receptive_radius, strict=True)]
         self.receptive_radius = [-(-r // m) * m for r, m in zip(reach, self.multiple, strict=True)]

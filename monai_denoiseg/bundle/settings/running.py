@@ -52,6 +52,7 @@ def user_settings() -> dict[str, Any]:
         kept = continued_settings(last, values, typed)
         _put(resolver, kept)
         values |= kept
+    _keep_definition(resolver)
     network = _own_network(values, folder) if is_wiring(config.get("model_file")) else None
     if values.get("model_file") is not None:
         logger.info("network: %s", values["model_file"])
@@ -59,6 +60,13 @@ def user_settings() -> dict[str, Any]:
         logger.info("network: %s", network)
         resolver.resolved_content["model_file"] = str(network)
     return {key: value for key, value in values.items() if _is_data(value)}
+
+
+def _keep_definition(resolver: ReferenceResolver) -> None:
+    """Hand the definition of a backbone on, not the network made of it: the model file must be able to build it again."""
+    item = resolver.items.get("network_def#backbone")
+    if item is not None and isinstance(item.config, dict) and "_target_" in item.config:
+        item.config = item.config | {"_mode_": "callable"}
 
 
 def _put(resolver: ReferenceResolver, values: Mapping[str, Any]) -> None:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -24,28 +23,20 @@ from .fuzzing import Requests, Sent, plant, state
 pytest.importorskip("monailabel", reason=WAY_OUT)
 pytestmark = pytest.mark.label
 
-FEW = 60
 MANY = int(os.environ.get("DENOISEG_FUZZ", "1500"))
 LONGEST = 30.0
 """Seconds an answer may take."""
 
 
-class Target(NamedTuple):
-    """A server of its own, and the folder all of it lies in."""
-
-    server: Server
-    root: Path
-
-
-@pytest.fixture(scope="module")
-def target(networks: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+@pytest.fixture
+def target(networks: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of its own."""
     root = tmp_path_factory.mktemp("fuzzed")
     study = write_planes(root / "study")
     write_volume(root / "study" / "volume.nii.gz")
     app = write_app(root / "app", models=networks)
-    plant(root)
     process, address = start_server(app, study.folder, root / "server.log", TOKEN)
-    yield Target(Server(address, app, study, root / "server.log", TOKEN), root)
+    yield Server(address, app, study, root / "server.log", TOKEN)
     assert process.poll() is None, "the server died"
     process.terminate()
     process.wait(30)
@@ -75,15 +66,21 @@ def good(server: Server) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("seed", "count"), [(0, FEW), pytest.param(1, MANY, marks=pytest.mark.slow, id="many")]
-)  # some minutes of one core
-def test_bad_requests(target: Target, seed: int, count: int) -> None:
-    server, before, first = target.server, state(target.root), good(target.server)
+def attack(server: Server, seed: int, count: int) -> None:
+    """Send bad requests, and look whether all is well.
+
+    Args:
+        server: beside its study and its app markers are planted.
+        seed: of the requests.
+        count: of the requests.
+    """
+    root = server.study.folder.parent
+    plant(root)
+    before, first = state(root), good(server)
     start = len(server.log.read_text())
     counts: Counter[tuple[str, int]] = Counter()
     bad, slowest = [], 0.0
-    for sent in Requests(seed, target.root).draw(count):
+    for sent in Requests(seed, root).draw(count):
         began = time.monotonic()
         status = ask(server, sent)
         slowest = max(slowest, time.monotonic() - began)
@@ -95,8 +92,13 @@ def test_bad_requests(target: Target, seed: int, count: int) -> None:
     log = server.log.read_text()[start:]
     assert bad == [], log[-6000:]
     assert "Traceback" not in re.sub(r"(?s)the study could not be read.*?\n\[", "[", log) or "monai_denoiseg/label" not in log
-    assert state(target.root) == before
+    assert state(root) == before
     assert sum(counts.values()) == count
     assert sum(number for (_, hundred), number in counts.items() if hundred == 4) > count / 2
     assert good(server) == first
-    assert sorted(path.name for path in target.root.iterdir() if "owned" in path.name) == []
+    assert sorted(path.name for path in root.iterdir() if "owned" in path.name) == []
+
+
+@pytest.mark.slow  # a minute of one core; a few of them are sent in test_server.py
+def test_many_bad_requests(target: Server) -> None:
+    attack(target, 1, MANY)

@@ -18,6 +18,7 @@ from monai_denoiseg.label.predict import load_for
 from monai_denoiseg.label.results import read_labels
 
 from .conftest import TINY, WAY_OUT, Server
+from .test_fuzz_requests import attack
 
 pytest.importorskip("monailabel", reason=WAY_OUT)
 pytestmark = pytest.mark.label
@@ -305,3 +306,8 @@ def test_training_can_be_stopped(server: Server, tmp_path: Path) -> None:
     assert server.call("DELETE", "/train/")[0] == 200
     assert server.wait("STOPPED")["status"] == "STOPPED"
     assert infer(server, "denoiseg_2d", "plane3", tmp_path, ".tif").shape == (48, 40)
+
+
+def test_bad_requests(server: Server) -> None:
+    """Last, as they may add to the study; many more are sent in test_fuzz_requests.py."""
+    attack(server, 0, 60)

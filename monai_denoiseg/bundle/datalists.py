@@ -112,7 +112,7 @@ def training_data(
     validation = _with_labels(validation, training)
     logger.info("training in %s", output_dir)
     if str(dataset_dir) != SIMULATED:
-        looks = {"axes": axes, "spatial_dims": spatial_dims, "images": images_dir}
+        looks: dict[str, Any] = {"axes": axes, "spatial_dims": spatial_dims, "images": images_dir}
         tell_found([*training, *validation], dataset_dir, **looks)
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
@@ -128,7 +128,7 @@ def _simulate(folder: Path, spatial_dims: int, seed: int) -> Path:
 
 
 def _keep_labels(
-    training: list[Item], n: int, seed: int, previous: Mapping[str, Any] | None, validation_dir: str | Path | None
+    training: list[Item], n: int, seed: int, previous: Mapping[str, Any] | None, validation_dir: Source | None
 ) -> list[Item]:
     """Hide all labels but ``n``; of a run that goes on, all but those it had: one more annotation would change the draw."""
     if check_int("n_labels", n, 0) > count_labelled(training):

@@ -48,9 +48,9 @@ def training_data(
 
     Args:
         dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated (3D: 16
-            volumes, 4 of them annotated), written to ``output_dir/simulated``. Also image files, a list of such and of folders, or
-            a data list in a JSON file, see :func:`~monai_denoiseg.data.labelled_datalist`; its section ``validation``, if there
-            is one, is validated on.
+            volumes, 4 of them annotated), written to ``output_dir/simulated``. Also image files, a list of such and of folders,
+            or a data list in a JSON file, see :func:`~monai_denoiseg.data.labelled_datalist`; its section ``validation``, if
+            there is one, is validated on.
         output_dir: folder of the run.
         validation_dir: a second such source; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the

@@ -64,8 +64,8 @@ def _nothing_annotated(labelled: Sequence[Item], load: LoadItemd, required: bool
         return
     text = (
         f"none of the {len(labelled)} label images has an annotated voxel, the first is {labelled[0]['label']}: all of their "
-        "values mean not annotated (negative ones, and the largest of unsigned types); pass --ignore_value with the value that does, "
-        "or take the files out of the folder of labels"
+        "values mean not annotated (negative ones, and the largest of unsigned types); pass --ignore_value with the value that "
+        "does, or take the files out of the folder of labels"
     )
     if required:
         raise ValueError(text)

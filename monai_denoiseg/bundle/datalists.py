@@ -48,9 +48,9 @@ def training_data(
 
     Args:
         dataset_dir: folder with ``images/`` and ``labels/``, or ``"simulated"``: 60 simulated images, 8 of them annotated (3D: 16
-            volumes, 4 of them annotated), written to ``output_dir/simulated``. Also image files, a list of such and of folders, or a
-            data list in a JSON file, see :func:`~monai_denoiseg.data.labelled_datalist`; its section ``validation``, if there is
-            one, is validated on.
+            volumes, 4 of them annotated), written to ``output_dir/simulated``. Also image files, a list of such and of folders,
+            or a data list in a JSON file, see :func:`~monai_denoiseg.data.labelled_datalist`; its section ``validation``, if
+            there is one, is validated on.
         output_dir: folder of the run.
         validation_dir: a second such source; None takes a part of ``dataset_dir``.
         validation_fraction: that part, in [0, 1). Where no labelled image is left for it (0, or one labelled image in all), the
@@ -112,7 +112,7 @@ def training_data(
     validation = _with_labels(validation, training)
     logger.info("training in %s", output_dir)
     if str(dataset_dir) != SIMULATED:
-        looks = {"axes": axes, "spatial_dims": spatial_dims, "images": images_dir}
+        looks: dict[str, Any] = {"axes": axes, "spatial_dims": spatial_dims, "images": images_dir}
         tell_found([*training, *validation], dataset_dir, **looks)
     for name, part in (("training", training), ("validation", validation)):
         logger.info("%s: %d images, %d of them labelled", name, len(part), count_labelled(part))
@@ -128,7 +128,7 @@ def _simulate(folder: Path, spatial_dims: int, seed: int) -> Path:
 
 
 def _keep_labels(
-    training: list[Item], n: int, seed: int, previous: Mapping[str, Any] | None, validation_dir: str | Path | None
+    training: list[Item], n: int, seed: int, previous: Mapping[str, Any] | None, validation_dir: Source | None
 ) -> list[Item]:
     """Hide all labels but ``n``; of a run that goes on, all but those it had: one more annotation would change the draw."""
     if check_int("n_labels", n, 0) > count_labelled(training):

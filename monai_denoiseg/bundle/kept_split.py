@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.data.digest import content_digest
+from monai_denoiseg.data.sources import Source
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ FOR_VALIDATION = "for_validation"
 Item = dict[str, Any]
 
 
-def split_names(training: Sequence[Item], validation: Sequence[Item], validation_dir: str | Path | None = None) -> dict[str, Any]:
+def split_names(training: Sequence[Item], validation: Sequence[Item], validation_dir: Source | None = None) -> dict[str, Any]:
     """Name the images of a split, so that a resumed training finds it again.
 
     Args:
@@ -53,12 +54,12 @@ def _digest(item: Mapping[str, Any]) -> str:
     return _digest_of(str(path), path.stat().st_mtime_ns) if path.exists() else ""
 
 
-def image_id(item: Mapping[str, Any], validation_dir: str | Path | None = None) -> str:
+def image_id(item: Mapping[str, Any], validation_dir: Source | None = None) -> str:
     """Name of an image within its data folder, which may move; with its frame where the file holds several.
 
     Args:
         item: entry of a data list; its ``name``, if it has one, is taken.
-        validation_dir: a second data folder, whose images may have the names of the first.
+        validation_dir: a second source; the images of a folder may have the names of the first.
 
     >>> image_id({"image": "d/images/a.tif", "frame": 2}), image_id({"image": "v/images/a.tif"}, "v")
     ('images/a.tif#2', 'validation_dir/images/a.tif')
@@ -71,9 +72,7 @@ def image_id(item: Mapping[str, Any], validation_dir: str | Path | None = None) 
     return name if item.get("frame") is None else f"{name}#{item['frame']}"
 
 
-def as_before(
-    items: Sequence[Item], previous: Mapping[str, Any], validation_dir: str | Path | None
-) -> tuple[list[Item], list[Item]]:
+def as_before(items: Sequence[Item], previous: Mapping[str, Any], validation_dir: Source | None) -> tuple[list[Item], list[Item]]:
     """Training and validation images of a stopped run, and the new ones with those that are trained on."""
     by_name = {image_id(item, validation_dir): item for item in items}
     known = {part: set(previous[part]) for part in ("training", "validation")}

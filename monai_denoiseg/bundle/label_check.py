@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from monai_denoiseg.processes import is_main_process
 
 logger = logging.getLogger(__name__)
 
-Item = Mapping[str, Any]
+Item = dict[Any, Any]
 
 SEVERAL = 0.05
 """Share of the numbers in several pieces from which on it is no slip of the annotator's hand. DSB2018 has none in 19,372."""
@@ -63,9 +63,9 @@ def _nothing_annotated(labelled: Sequence[Item], load: LoadItemd, required: bool
     if any(bool((load.load_label(item) >= 0).any()) for item in labelled):
         return
     text = (
-        f"none of the {len(labelled)} label images has an annotated voxel, the first is {labelled[0]['label']}: all of their values "
-        "mean not annotated (negative ones, and the largest of unsigned types); pass --ignore_value with the value that does, or "
-        "take the files out of the folder of labels"
+        f"none of the {len(labelled)} label images has an annotated voxel, the first is {labelled[0]['label']}: all of their "
+        "values mean not annotated (negative ones, and the largest of unsigned types); pass --ignore_value with the value that "
+        "does, or take the files out of the folder of labels"
     )
     if required:
         raise ValueError(text)
@@ -84,7 +84,8 @@ def _warn_of_pieces(figures: Sequence[LabelFigures]) -> None:
         else "give every object a number of its own"
     )
     logger.warning(
-        "%d of %d numbers lie in several separate pieces, in %d of %d label images looked at; every number is taken as one object. %s",
+        "%d of %d numbers lie in several separate pieces, in %d of %d label images looked at; every number is taken as one "
+        "object. %s",
         several,
         objects,
         with_some,

@@ -39,8 +39,8 @@ def check_noise(
     Returns:
         ``n_images``, ``correlation`` (by axis, ``Z``, ``Y``, ``X``), ``limit``, ``correlated`` (axes beyond the limit),
         ``uncovered`` (those of them that ``struct_mask`` leaves open), ``suggested_mask`` (nested lists; None where nothing is
-        uncovered), and ``between_channels`` (correlation of the noise of two channels at the same voxel, the largest; None for one
-        channel). It is plain enough for JSON.
+        uncovered), and ``between_channels`` (correlation of the noise of two channels at the same voxel, the largest; None for
+        one channel). It is plain enough for JSON.
 
     Raises:
         ValueError: when an argument is out of range or ``struct_mask`` is no mask.

@@ -167,8 +167,8 @@ def _refuse_broken(folder: Path, key: str, links: Sequence[Path]) -> None:
     if broken:
         more = f", and so are {len(broken) - 1} more in {folder}" if len(broken) > 1 else ""
         raise FileNotFoundError(
-            f"{key} {broken[0]} is a link that leads nowhere ({os.readlink(broken[0])}){more}: mount what is linked to, or remove "
-            "the links of images that are not annotated"
+            f"{key} {broken[0]} is a link that leads nowhere ({broken[0].readlink()}){more}: mount what is linked to, or "
+            "remove the links of images that are not annotated"
         )
 
 

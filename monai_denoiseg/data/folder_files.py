@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 def same_text(text: str) -> str:
-    """One form for names that look alike: macOS stores an accent as a letter of its own, others do not.
+    r"""One form for names that look alike: macOS stores an accent as a letter of its own, others do not.
 
     Args:
         text: any text.
 
-    >>> same_text("a\\u0301") == same_text("\\u00e1")
+    >>> same_text("a\u0301") == same_text("\u00e1")
     True
     """
     return unicodedata.normalize("NFC", text)

@@ -144,9 +144,9 @@ def _refuse_classes(labels: np.ndarray, name: str) -> None:
     found = label_figures(labels[0])
     if found.like_classes:
         raise ValueError(
-            f"{name} holds {found.numbers} numbers in {found.pieces} separate pieces and no background (0), as labels of classes "
-            "do: number the objects one by one (1, 2, 3, ...) with 0 between them; if classes are meant, store the first as 0 and "
-            'name them all with --classes; pass binary_labels="keep" if these are objects'
+            f"{name} holds {found.numbers} numbers in {found.pieces} separate pieces and no background (0), as labels of "
+            "classes do: number the objects one by one (1, 2, 3, ...) with 0 between them; if classes are meant, store the "
+            'first as 0 and name them all with --classes; pass binary_labels="keep" if these are objects'
         )
 
 

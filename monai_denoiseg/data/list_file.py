@@ -116,13 +116,19 @@ def _item(path: Path, where: str, entry: Any) -> Item:
     for key in FILES:
         if entry.get(key):
             item[key] = str(_file(path, f"{where}: {key}", entry[key]))
+    return item | _words(path, where, entry) | {"name": os.path.normpath(str(entry["image"]))}
+
+
+def _words(path: Path, where: str, entry: Mapping[str, Any]) -> Item:
+    """What an entry says about its image."""
+    item: Item = {}
     if entry.get("group") is not None:
         item["group"] = str(entry["group"])
     if (fold := entry.get("fold")) is not None:
         if isinstance(fold, bool) or not isinstance(fold, int):
             raise ValueError(f"{path}: {where}: fold must be an integer, got {fold!r}")
         item["fold"] = fold
-    return item | {"name": os.path.normpath(str(entry["image"]))}
+    return item
 
 
 def _file(path: Path, where: str, value: Any) -> Path:

@@ -123,10 +123,10 @@ def _root(path: Path, images: str) -> Path:
 
 def _with_names(items: list[Item]) -> list[Item]:
     """Tell images of several places apart by what differs in their paths."""
-    paths = [os.path.abspath(item["image"]) for item in items]
+    paths = [str(Path(item["image"]).absolute()) for item in items]
     counts = Counter((path, item.get("frame")) for path, item in zip(paths, items, strict=True))
     twice = [path for (path, _), count in counts.items() if count > 1]
     if twice:
         raise ValueError(f"{twice[0]} is listed twice")
-    common = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
+    common = os.path.commonpath([Path(path).parent for path in paths]) if paths else ""
     return [item | {"name": os.path.relpath(path, common)} for item, path in zip(items, paths, strict=True)]

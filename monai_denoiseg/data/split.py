@@ -15,13 +15,13 @@ Item = dict[str, Any]
 def split_datalist(items: Sequence[Item], validation_fraction: float = 0.15, seed: int = 0) -> tuple[list[Item], list[Item]]:
     """Split a data list by file, or by group, into training and validation part.
 
-    All frames of a file, and all files of a group (a patient, a slide), go to the same part: they look alike. Labelled and unlabelled files are spread over both
-    parts in proportion. Each part gets a labelled file if there are two; a single one goes to training. The split depends on
-    the file names and the seed, not on the order of the list.
+    All frames of a file, and all files of a group (a patient, a slide), go to the same part: they look alike. Labelled and
+    unlabelled files are spread over both parts in proportion. Each part gets a labelled file if there are two; a single one
+    goes to training. The split depends on the file names and the seed, not on the order of the list.
 
     Args:
-        items: items with key ``"image"``, and ``"label"`` where labelled; ``"frame"`` where a file holds several, ``"group"`` where
-            files belong together.
+        items: items with key ``"image"``, and ``"label"`` where labelled; ``"frame"`` where a file holds several, ``"group"``
+            where files belong together.
         validation_fraction: share of the validation part, in [0, 1).
         seed: seed of the draw.
 

@@ -19,9 +19,9 @@ from monai_denoiseg.processes import of_all_processes, unwrap
 class DiceScore:
     """Measure Dice of each semantic class over the labelled images of a validation.
 
-    ``state.metrics`` gets ``dice_<name>``, the mean over the images that have the class or wrongly show it, and ``dice``, the mean
-    over the classes that occur, without the background; NaN where there is nothing to measure. Nothing is searched
-    or stored: the most probable class is taken.
+    ``state.metrics`` gets ``dice_<name>``, the mean over the images that have the class or wrongly show it, and ``dice``, the
+    mean over the classes that occur, without the background; NaN where there is nothing to measure. Nothing is searched or
+    stored: the most probable class is taken.
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` with ``classes`` (a distributed wrapper is taken off).

@@ -165,7 +165,7 @@ class ClassDice(CumulativeIterationMetric):
         self.classes = list(classes or [])
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
-        """Return a row for each image: scores of the classes but the background, then whether they are in ``y``: ``(B, 2K - 2)``."""
+        """Return a row for each image: scores of the classes but the background, then whether ``y`` has them: ``(B, 2K - 2)``."""
         if y is None:
             raise ValueError("`y`, the true labels, is missing")
         return torch.stack([self._row(predicted, true) for predicted, true in zip(y_pred, y, strict=True)]).to(y_pred.device)

@@ -28,8 +28,8 @@ def noise_correlation(image: NDArray, lag: int = 1) -> dict[str, float]:
     Structures are mostly smooth along some axis, whereas noise is rough along all. So for each axis
     the image is differentiated twice along all *other* axes. This leaves mostly noise and does not change its correlation
     along the axis itself (as long as the noise has no preferred slanted direction). The correlation is taken in blocks of 16
-    voxels along each axis, without differences beyond 4 standard deviations of a block (edges of strong contrast), and the median of
-    the smoothest quarter of the blocks is returned: texture makes a block rough.
+    voxels along each axis, without differences beyond 4 standard deviations of a block (edges of strong contrast), and the median
+    of the smoothest quarter of the blocks is returned: texture makes a block rough.
 
     White noise reads -0.1 to 0.1. An image without any noise shows the correlation of its structures instead.
 

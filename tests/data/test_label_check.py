@@ -91,7 +91,7 @@ def test_object_255_is_not_lost(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(("off", "right"), [(4e-4, True), (-4e-4, True), (2e-3, False), (0.5, False), (np.nan, False)])
 def test_rounding_of_a_scaled_file(off: float, right: bool) -> None:
-    stored = np.array([[[0.0, 1.0, 250.0]]]) + [[[off, 0, off]]]
+    stored = np.array([[[0.0, 1.0, 250.0]]]) + np.array([[[off, 0, off]]])
     if right:
         assert instance_labels(stored, "float64").tolist() == [[[0, 1, 250]]]
     else:

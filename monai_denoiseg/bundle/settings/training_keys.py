@@ -25,7 +25,7 @@ TRAINING: tuple[Setting, ...] = (
         _DATA,
         "dataset_dir",
         Place(READ, "file or folder", many=True, but=("simulated",)),
-        "Folder with the subfolders images and labels, a data list (JSON), or files; the word simulated makes images for a trial.",
+        "Folder with the subfolders images and labels, a data list (JSON), or files; simulated makes images for a trial.",
     ),
     _key(
         _DATA,

@@ -55,12 +55,13 @@ def check_batch(request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: for an option that is wrong.
 
-    >>> check_batch({"images": "all", "device": "cpu"})["multi_gpu"]
-    False
+    >>> check_batch({"images": 5})
+    Traceback (most recent call last):
+        ...
+    ValueError: `images` must be "all", "labeled", "unlabeled" or a list, got 5
     """
     found = dict(request)
     infer_settings(found)
-    device_of(found)
     for key in ("max_workers", "max_batch_size"):
         if found.get(key) is not None:
             found[key] = whole_number(key, found[key])
@@ -71,6 +72,7 @@ def check_batch(request: Mapping[str, Any]) -> dict[str, Any]:
         found["images"] = [text("images", image) for image in images]
     if found.get("label_tag") is not None:
         text("label_tag", found["label_tag"])
+    device_of(found)
     wanted = truth("multi_gpu", found["multi_gpu"]) if found.get("multi_gpu") is not None else True
     found["multi_gpu"] = wanted and torch.cuda.device_count() > 0
     return found

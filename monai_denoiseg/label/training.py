@@ -241,8 +241,7 @@ def same_network(path: str | Path) -> dict[str, Any]:
         ValueError: when it is a network of two stages, which is trained otherwise.
 
     >>> import tempfile
-    >>> from monai_denoiseg.label.options import number, whole_number
-    from monai_denoiseg.networks import DenoiSegNet
+    >>> from monai_denoiseg.networks import DenoiSegNet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     torch.save(DenoiSegNet(2, depth=1, features=4).state_dict(), f"{folder}/model.pt")
     ...     same_network(f"{folder}/model.pt")["features"]

@@ -18,7 +18,8 @@ import pytest
 from monai_denoiseg.label import write_app
 
 from .conftest import TOKEN, WAY_OUT, Server, start_server, write_planes, write_volume
-from .fuzzing import Requests, Sent, plant, state
+from .fuzzing import Requests, Sent
+from .parts import plant, state
 
 pytest.importorskip("monailabel", reason=WAY_OUT)
 pytestmark = pytest.mark.label

@@ -148,7 +148,7 @@ def test_measures(value: Any) -> None:
     [
         ({"gpus": 5}, "`gpus` must be"),
         ({"gpus": "0;1"}, "`gpus` must be"),
-        ({"bundle_path": "/tmp"}, "`bundle_path` is set by the server"),
+        ({"bundle_path": "modules"}, "`bundle_path` is set by the server"),
         ({"note": "A" * 200_000}, "the options have 200,"),
     ],
 )
@@ -162,6 +162,11 @@ def test_what_no_process_can_be_started_with(request_: dict[str, Any], message: 
 def test_batches(request_: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         check_batch({"device": "cpu", **request_})
+
+
+@installed
+def test_a_batch_without_a_gpu() -> None:
+    assert check_batch({"images": "all", "device": "cpu", "multi_gpu": True})["multi_gpu"] == (torch.cuda.device_count() > 0)
 
 
 @pytest.mark.parametrize("expert", ["linear", "constant"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from monai_denoiseg.bundle.folders import SIMULATED
 from monai_denoiseg.bundle.found import tell_found, warn_unlabelled
 from monai_denoiseg.bundle.kept_split import as_before, image_id
 from monai_denoiseg.bundle.parts import listed_parts
@@ -19,8 +20,6 @@ from monai_denoiseg.processes import is_main_process, of_all_processes
 from monai_denoiseg.transforms import KeepLabels
 
 logger = logging.getLogger(__name__)
-
-SIMULATED = "simulated"
 
 Item = dict[str, Any]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from monai_denoiseg.checks import check_option
 
@@ -12,6 +15,7 @@ logger = logging.getLogger(__name__)
 BUNDLES = ("denoiseg_2d", "denoiseg_3d", "self2seg")
 RUN = "denoiseg_run"
 RESULTS = "denoiseg_results"
+SIMULATED = "simulated"
 
 
 def bundle_folder(name: str) -> Path:
@@ -77,18 +81,48 @@ def simulated_folder(run_dir: str | Path | None = None, bundle_root: str | Path 
         run_dir: the training's folder, or None for the default one.
         bundle_root: see :func:`run_folder`.
 
-    Raises:
-        FileNotFoundError: when it is not there.
+    >>> Path(simulated_folder("my_run")).as_posix()
+    'my_run/simulated'
+    """
+    return str(Path(run_folder(bundle_root) if run_dir is None else run_dir) / SIMULATED)
 
-    >>> simulated_folder("missing_run")
+
+def simulation_is_missing(dataset_dir: Any) -> bool:
+    """Whether no images were named and no trial made any.
+
+    Args:
+        dataset_dir: what is to be predicted.
+
+    >>> simulation_is_missing(simulated_folder("missing_run")), simulation_is_missing("missing_folder")
+    (True, False)
+    """
+    if not isinstance(dataset_dir, (str, os.PathLike)):
+        return False
+    return Path(dataset_dir).name == SIMULATED and not os.path.lexists(dataset_dir)
+
+
+def need_images(items: Sequence[Any], dataset_dir: Any) -> None:
+    """Raise before a run if there is nothing to predict.
+
+    A workflow is built without images too: MONAI's ``check_properties`` looks at all of it before anyone names data.
+
+    Args:
+        items: data list.
+        dataset_dir: where it comes from; None where nothing was named.
+
+    Raises:
+        FileNotFoundError: when there are none.
+
+    >>> need_images([], "missing_run/simulated")
     Traceback (most recent call last):
         ...
     FileNotFoundError: no images are named: pass --dataset_dir (missing_run/simulated, which a trial makes, is not there)
     """
-    folder = Path(run_folder(bundle_root) if run_dir is None else run_dir) / "simulated"
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no images are named: pass --dataset_dir ({folder}, which a trial makes, is not there)")
-    return str(folder)
+    if items:
+        return
+    if dataset_dir is None:
+        raise FileNotFoundError("no image: pass --image FILE, or a folder of images")
+    raise FileNotFoundError(f"no images are named: pass --dataset_dir ({dataset_dir}, which a trial makes, is not there)")
 
 
 def model_file(bundle: str, run_dir: str | Path | None = None, bundle_root: str | Path | None = None) -> str:

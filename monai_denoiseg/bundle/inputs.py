@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monai_denoiseg.bundle.folders import simulation_is_missing
 from monai_denoiseg.bundle.found import tell_found, warn_unlabelled
 from monai_denoiseg.data import count_labelled
 from monai_denoiseg.data.sources import Source, images_datalist, labelled_datalist
@@ -30,10 +31,15 @@ def inference_data(
         axes: of the files.
         spatial_dims: of the images.
 
+    Returns:
+        See there. Empty where nothing is named, see :func:`~monai_denoiseg.bundle.folders.need_images`.
+
     Raises:
         FileNotFoundError: when there is no image.
         ValueError: for an unsupported format, or two images of one stem.
     """
+    if simulation_is_missing(dataset_dir):
+        return []
     items = images_datalist(dataset_dir, pattern, images_dir, section)
     tell_found(items, dataset_dir, "inference", axes=axes, spatial_dims=spatial_dims, images=images_dir)
     return items
@@ -64,10 +70,15 @@ def evaluation_data(
         spatial_dims: of the images.
         segments: whether labels are needed.
 
+    Returns:
+        See there. Empty where nothing is named, see :func:`~monai_denoiseg.bundle.folders.need_images`.
+
     Raises:
         FileNotFoundError: when there is no image.
         ValueError: whatever is wrong with the files.
     """
+    if simulation_is_missing(dataset_dir):
+        return []
     options: dict[str, Any] = {"labels": labels_dir, "clean": clean_dir, "images": images_dir}
     options |= {"axes": axes, "spatial_dims": spatial_dims}
     items = labelled_datalist(dataset_dir, section=section, pattern=pattern, **options)

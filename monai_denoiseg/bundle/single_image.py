@@ -44,10 +44,11 @@ def single_images(
         spatial_dims: 2, 3, or None for what the files suggest.
 
     Returns:
-        Items ``{"image": path, "scribbles": path?, "frame": int?}``.
+        Items ``{"image": path, "scribbles": path?, "frame": int?}``; none without ``path``, see
+        :func:`~monai_denoiseg.bundle.folders.need_images`.
 
     Raises:
-        ValueError: without ``path``; for scribbles of another number of images, and none for an image.
+        ValueError: for scribbles of another number of images, and none for an image.
         FileExistsError: when a result would overwrite an input.
         FileNotFoundError: when there is no such file or folder.
 
@@ -65,7 +66,7 @@ def single_images(
     ['a.tif']
     """
     if path is None:
-        raise ValueError("no image: pass --image FILE, or a folder of images")
+        return []
     items = inference_datalist(path, pattern)
     if scribbles is not None:
         items = _with_scribbles(items, Path(scribbles))

@@ -85,7 +85,7 @@ def test_a_training_stops_before_any_image_is_loaded(
     bundle: str, shape: tuple[int, ...], patch: list[int], tmp_path: Path
 ) -> None:
     write(tmp_path / "data", [np.full(shape, 255, np.uint8)] * 3)
-    (tmp_path / "data" / "images" / "0.tif").write_bytes((tmp_path / "data" / "images" / "0.tif").read_bytes()[:1500])
+    tifffile.imwrite(tmp_path / "data" / "images" / "0.tif", np.full(shape, np.nan, "f4"))  # refused as soon as it is loaded
     with pytest.raises(RuntimeError) as caught:
         run_bundle("train", bundle, dataset_dir=tmp_path / "data", output_dir=tmp_path / "run", patch_size=patch, **TINY)
     assert "none of the 3 label images has an annotated voxel" in str(first_cause(caught.value))

@@ -29,7 +29,7 @@ from dsb2018 import load, write
 
 from monai_denoiseg.label import ScoreBook, choose, split_study, write_app
 from monai_denoiseg.label.acquisition import MEASURES
-from monai_denoiseg.label.predict import model_file
+from monai_denoiseg.label.bundles import model_file
 from monai_denoiseg.label.study import study_items
 from monai_denoiseg.label.training import train_on_study
 from monai_denoiseg.pictures.charts import Line, chart_file

@@ -95,11 +95,27 @@ def _add_others(commands: Any) -> None:
     label_app.add_argument("folder")
     label_app.add_argument("--bundles", nargs="+", default=["denoiseg_2d", "denoiseg_3d"])
     label_app.add_argument("--models", nargs="*", default=[], metavar="MODEL_PT", help="trained networks to start with")
+    _add_label_server(commands)
     demo = commands.add_parser("demo", help="simulate, train, infer, evaluate, report", allow_abbrev=False)
     demo.add_argument("--output", default="demo")
     demo.add_argument("--seed", type=int, default=0)
     for sub in (simulate, report, label_app, demo):
         _add_traceback(sub)
+
+
+def _add_label_server(commands: Any) -> None:
+    line = "start MONAI Label's server behind a door that keeps others out"
+    server = commands.add_parser("label-server", help=line, allow_abbrev=False)
+    server.add_argument("--app", required=True, help="folder that label-app wrote")
+    server.add_argument("--studies", required=True, help="folder of the images")
+    server.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this machine's need a token")
+    server.add_argument("--port", type=int, default=8000)
+    server.add_argument("--token", nargs="?", const="", help="what every request must bring; without a value one is made")
+    server.add_argument(
+        "--origin", dest="origins", action="append", default=[], help="a web page's origin to let in, as http://HOST:PORT"
+    )
+    server.add_argument("--conf", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), help="option of the app")
+    _add_traceback(server)
 
 
 def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
@@ -122,6 +138,11 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
         from monai_denoiseg.label import write_app
 
         print(write_app(arguments.folder, arguments.bundles, arguments.models))
+    elif arguments.command == "label-server":
+        from monai_denoiseg.label.serve import serve
+
+        options = {name: getattr(arguments, name) for name in ("host", "port", "token", "origins", "conf")}
+        serve(arguments.app, arguments.studies, **options)
     else:
         from monai_denoiseg.demo import run_demo
 

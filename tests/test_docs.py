@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sysconfig
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from monai_denoiseg.bundle.folders import bundle_folder
+
+from .warm_start import warm_environment
 
 ROOT = Path(__file__).parents[1]
 DOCS, BUNDLE = ROOT / "docs", bundle_folder("denoiseg_2d")
@@ -44,9 +44,9 @@ def blocks(page: Path) -> list[Block]:
 
 
 def run_bash(code: str, folder: Path) -> None:
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    env = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(["bash", "-e"], input=code, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        ["bash", "-e"], input=code, cwd=folder, env=warm_environment(), capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
 
 

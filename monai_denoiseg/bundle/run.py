@@ -120,13 +120,16 @@ def continued(bundle: str, overrides: Mapping[str, Any]) -> tuple[str, dict[str,
 
     Raises:
         FileNotFoundError: when there is no checkpoint.
-        ValueError: when it is damaged, or an option would change the meaning of the run.
+        ValueError: when it is damaged, of another bundle, or an option would change the meaning of the run.
     """
     last = Path(_folders(overrides)[1]) / "last.pt"
     stored = stored_settings(last)
     if not stored:
         return bundle, dict(overrides)
-    bundle = f"denoiseg_{stored['spatial_dims']}d"
+    found = f"denoiseg_{stored['spatial_dims']}d"
+    if bundle not in (found, "denoiseg_2d"):  # the usual bundle may be nobody's word
+        raise ValueError(f"{last} is a training of the bundle {found}, not of {bundle}: leave --bundle out, or give {found}")
+    bundle = found
     config = json.loads(config_files("train", bundle)[0].read_text("utf-8")) | overrides
     return bundle, resumed_settings(stored, config, overrides.keys(), last) | dict(overrides)
 

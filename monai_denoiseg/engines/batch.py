@@ -9,19 +9,22 @@ import torch
 from monai.engines import PrepareBatch
 from torch import Tensor
 
+from monai_denoiseg.transforms import BlindSpot
+
 Prepared = tuple[Tensor, dict[str, Tensor], tuple[()], dict[str, Any]]
 
 
 class BlindSpotBatch(PrepareBatch):
     """Move a batch to the device and hide its blind spots there, all at once.
 
-    A batch that already carries ``image_hidden`` and ``image_mask`` (:class:`~monai_denoiseg.transforms.FixedBlindSpotd`, for
-    validation) keeps them. A batch with a ``target`` image (supervised, Noise2Noise) hides nothing: the whole image is compared
-    with its target.
+    A batch that already carries its blind spots keeps them: ``image_original`` and ``image_mask`` beside a hidden ``image``
+    (:class:`~monai_denoiseg.transforms.RandBlindSpotd`), or ``image_hidden`` and ``image_mask``
+    (:class:`~monai_denoiseg.transforms.FixedBlindSpotd`, for validation). A batch with a ``target`` image (supervised,
+    Noise2Noise) hides nothing: the whole image is compared with its target.
 
     Args:
         blind_spot: callable that takes ``(B, C, ...)`` and returns the hidden batch and its mask
-            (:class:`~monai_denoiseg.transforms.BlindSpot`).
+            (:class:`~monai_denoiseg.transforms.BlindSpot`, which is the default).
 
     >>> from monai_denoiseg.transforms import BlindSpot
     >>> batch = {"image": torch.rand(2, 1, 16, 16), "label": torch.full((2, 1, 16, 16), -1)}
@@ -30,8 +33,8 @@ class BlindSpotBatch(PrepareBatch):
     (['image', 'label', 'mask'], {})
     """
 
-    def __init__(self, blind_spot: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
-        self.blind_spot = blind_spot
+    def __init__(self, blind_spot: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None) -> None:
+        self.blind_spot = BlindSpot() if blind_spot is None else blind_spot
 
     def __call__(
         self, batchdata: Mapping[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
@@ -57,6 +60,8 @@ class BlindSpotBatch(PrepareBatch):
         image = move("image")
         if "target" in batchdata:
             hidden, mask = image, torch.ones_like(image, dtype=torch.bool)
+        elif "image_original" in batchdata:
+            hidden, image, mask = image, move("image_original"), move("image_mask")
         elif "image_hidden" in batchdata:
             hidden, mask = move("image_hidden"), move("image_mask")
         else:

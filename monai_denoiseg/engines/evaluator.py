@@ -90,7 +90,7 @@ class DenoiSegEvaluator(SupervisedEvaluator):
             self.state.output["pred"] = self.inferer(self.precision.layout(image), self.network, *args, **kwargs)
             if self.loss_function is not None:
                 blind = self.inferer.predict(self.precision.layout(hidden), self.network, *args, **kwargs)
-                self.state.parts = self.loss_function(network.logits(blind), targets)
+                self.state.parts = self.loss_function.parts(network.logits(blind), targets)
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return self.state.output  # type: ignore[no-any-return]  # a list after decollation

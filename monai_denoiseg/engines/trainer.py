@@ -110,7 +110,7 @@ class DenoiSegTrainer(SupervisedTrainer):
             output = self.inferer(self.precision.layout(inputs), self.network, *args, **kwargs)
         self.state.output = {"image": inputs, "label": targets, "pred": output}
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
-        parts: JointLoss = self.loss_function(output, targets)
+        parts: JointLoss = self.loss_function.parts(output, targets)
         self._stop_if_not_finite(parts, targets)
         self.state.output["loss"] = parts.total.detach()
         self.state.parts = JointLoss(*(part.detach() for part in parts))

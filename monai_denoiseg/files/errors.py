@@ -58,9 +58,10 @@ def explained(target: str | os.PathLike) -> Iterator[None]:
 
 def _is_about(error: OSError, target: Path) -> bool:
     """Whether an error is about the target or its folder, not about a file that was read meanwhile."""
-    if error.filename is None:
+    name = error.filename if error.filename2 is None else error.filename2  # of a copy the second is the target
+    if name is None:
         return True
-    named, folder = Path(os.fsdecode(error.filename)).absolute(), target.absolute().parent
+    named, folder = Path(os.fsdecode(name)).absolute(), target.absolute().parent
     return named.is_relative_to(folder) or folder.is_relative_to(named)
 
 

@@ -157,8 +157,14 @@ def copy_folder(source: str | os.PathLike, target: str | os.PathLike) -> None:
     ...     Path(folder, "c", "b.txt").read_text()
     'a'
     """
-    with explained(target):
-        shutil.copytree(source, target)
+    # Not by `copytree`, whose error is a list of all that went wrong.
+    for entry in (Path(source), *sorted(Path(source).rglob("*"))):
+        place = Path(target) / entry.relative_to(source)
+        with explained(place):
+            if entry.is_dir():
+                place.mkdir(parents=True)
+            else:
+                shutil.copy2(entry, place)
 
 
 def move_file(source: str | os.PathLike, target: str | os.PathLike) -> None:

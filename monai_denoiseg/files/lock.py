@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from monai_denoiseg.files.errors import explained
+
 try:
     import fcntl
 except ImportError:  # not on Windows
@@ -38,6 +40,7 @@ class FolderLock:
         patience: seconds to wait for a dead holder's children, which may outlive it for a moment.
 
     Raises:
+        OSError: (on entering) when the folder or the file cannot be written; it names the file.
         RuntimeError: (on entering) when another program, or another part of this one, holds the lock.
 
     >>> import tempfile
@@ -59,15 +62,16 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Take the lock."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        deadline = time.monotonic() + self.patience
-        while self._descriptor is None:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                self._try(descriptor, waiting=time.monotonic() < deadline)
-            finally:
-                if self._descriptor is None:
-                    os.close(descriptor)
+        with explained(self.path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            deadline = time.monotonic() + self.patience
+            while self._descriptor is None:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+                try:
+                    self._try(descriptor, waiting=time.monotonic() < deadline)
+                finally:
+                    if self._descriptor is None:
+                        os.close(descriptor)
 
     def release(self) -> None:
         """Give the lock back."""

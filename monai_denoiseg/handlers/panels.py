@@ -98,6 +98,12 @@ class ImagePanels:
         engine.add_event_handler(Events.EPOCH_STARTED, self._rearm)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
 
+    def close(self) -> None:
+        """Close TensorBoard's writer, which keeps a thread and a file open."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
     def _rearm(self, engine: Any) -> None:
         self._drawn = False
 

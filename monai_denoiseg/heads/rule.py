@@ -131,7 +131,29 @@ def rule_of(
     if overlap is not None and "overlap" in getattr(rule, "options", {}):
         stored["overlap"] = decision_overlap(network, None, threshold_for)
     _say({key: (stored[key], new) for key, new in (given | found).items() if key in stored and stored[key] != new})
+    _warn_of_idle(head, [key for key in given if key not in head.options()], threshold, overlap, rule)
     return rule
+
+
+def describe(head: Head) -> str:
+    """A head in the words of the user's keys.
+
+    >>> describe(BorderHead())
+    '"classes"'
+    """
+    keys = head.keys()
+    named = f" with the classes {', '.join(keys['classes'])}" if keys.get("classes") else ""
+    return f'"{keys["head"]}"{named}'
+
+
+def _warn_of_idle(head: Head, idle: list[str], threshold: float | None, overlap: float | None, rule: Any) -> None:
+    """Warn of what the user gave and the rule of this head has no use for."""
+    idle = [RULE_KEYS.get(key, key) for key in idle]
+    idle += ["threshold"] * (threshold is not None and not hasattr(rule, "threshold"))
+    idle += [RULE_KEYS["overlap"]] * (overlap is not None and "overlap" not in getattr(rule, "options", {}))
+    if idle and is_main_process():
+        keys, verb = ", ".join(f"`{key}`" for key in idle), "has" if len(idle) == 1 else "have"
+        logger.warning("%s %s no effect: the network predicts `head` %s", keys, verb, describe(head))
 
 
 def _say(changed: dict[str, tuple[Any, Any]]) -> None:

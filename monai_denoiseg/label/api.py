@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-HELP = "MONAI Label is not installed here: `make label-env` builds the environment .venv-label that has it (see docs/label.md)"
+HELP = (
+    "MONAI Label is not installed here: in a checkout `make label-env` (or `bash scripts/label_env.sh FOLDER`) builds an "
+    "environment that has it, see docs/label.md; activate it and try again"
+)
 
 try:
     from fastapi import HTTPException
     from fastapi.responses import JSONResponse
     from monailabel.config import settings
+    from monailabel.datastore.local import LocalDatastore
     from monailabel.interfaces.app import MONAILabelApp
     from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException, MONAILabelException
     from monailabel.interfaces.tasks.infer_v2 import InferTask
@@ -35,7 +39,7 @@ except ImportError:
     def _absent(*args: Any, **kwargs: Any) -> Any:
         raise ImportError(HELP)
 
-    MONAILabelApp = InferTask = TrainTask = Strategy = ScoringMethod = JSONResponse = _Absent
+    LocalDatastore = MONAILabelApp = InferTask = TrainTask = Strategy = ScoringMethod = JSONResponse = _Absent
     HTTPException = MONAILabelException = ImageNotFoundException = LabelNotFoundException = _NeverRaisedError
     settings = None
     device_list = name_to_device = create_asap_annotations_xml = create_dsa_annotations_json = _absent
@@ -48,6 +52,7 @@ __all__ = [
     "InferTask",
     "JSONResponse",
     "LabelNotFoundException",
+    "LocalDatastore",
     "MONAILabelApp",
     "MONAILabelException",
     "ScoringMethod",

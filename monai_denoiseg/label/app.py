@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
 from pathlib import Path
 from typing import Any
 
 from monai_denoiseg import __version__
-from monai_denoiseg.data.reader import split_name
-from monai_denoiseg.engines import first_cause
 from monai_denoiseg.files import remove
+from monai_denoiseg.label.answers import told
 from monai_denoiseg.label.api import (
     HTTPException,
     MONAILabelApp,
-    MONAILabelException,
     create_asap_annotations_xml,
     create_dsa_annotations_json,
     settings,
 )
+from monai_denoiseg.label.bundles import class_names, damaged_model, defaults, label_names, network_problem
+from monai_denoiseg.label.datastore import StudyDatastore
+from monai_denoiseg.label.door import TOKEN
 from monai_denoiseg.label.infer_tasks import BundleTask, Self2SegTask
+from monai_denoiseg.label.options import number, pair, text
 from monai_denoiseg.label.outlines import outlines_json, trace_outlines
-from monai_denoiseg.label.predict import class_names, defaults, label_names
 from monai_denoiseg.label.refusals import refuse_mistakes
+from monai_denoiseg.label.request_checks import RequestChecks
 from monai_denoiseg.label.results import read_labels, served_bundles
 from monai_denoiseg.label.study import image_path
-from monai_denoiseg.label.study_tasks import MeasureStrategy, StudyScoring, StudyTraining
+from monai_denoiseg.label.study_tasks import MeasureStrategy, StudyScoring, StudyTraining, measures_of
+from monai_denoiseg.label.submitted import check_batch, check_process
+from monai_denoiseg.label.usable import label_problem
 
 logger = logging.getLogger(__name__)
 
@@ -87,39 +91,112 @@ class DenoiSegApp(MONAILabelApp):  # type: ignore[misc]
         """A scoring for each bundle."""
         return {name: StudyScoring(bundle) for name, bundle in self.bundles.items()}
 
+    def init_datastore(self) -> Any:
+        """The study; see MONAI Label."""
+        return StudyDatastore.of(self.studies) if "://" not in self.studies else super().init_datastore()
+
+    def info(self) -> dict[str, Any]:
+        """What ``/info/`` tells; ``problems`` says of which bundles the network cannot be used, and why."""
+        found: dict[str, Any] = super().info()
+        problems = {name: damaged_model(bundle) for name, bundle in self.bundles.items()}
+        found["problems"] = {name: problem for name, problem in problems.items() if problem}
+        return found
+
+    def check_task(self, method: str, request: dict[str, Any]) -> None:
+        """Check what is asked of a task before it is submitted: in the background it would fail where nobody looks.
+
+        Args:
+            method: ``"train"``, ``"scoring"`` or ``"batch_infer"``.
+            request: what is asked.
+
+        Raises:
+            HTTPException: for a mistake of the client.
+        """
+
+        def check() -> None:
+            check_process(request)
+            if method == "train" and request.get("model") in self._trainers:
+                self._trainers[request["model"]].options(request)
+            elif method == "scoring":
+                measures_of(request)
+            elif method == "batch_infer":
+                check_batch(request)
+
+        told(check)
+
     def on_init_complete(self) -> None:
         """Called by a server that starts; see MONAI Label."""
         super().on_init_complete()
         from monailabel.app import app as server
 
         refuse_mistakes(server)
+        server.add_middleware(RequestChecks, **self.request_checks())
+
+    def request_checks(self) -> dict[str, Any]:
+        """What :class:`~monai_denoiseg.label.request_checks.RequestChecks` must know of the app."""
+        return {
+            "study": lambda: self.studies,
+            "check": self.check_task,
+            "check_model": self.uploaded_model_problem,
+            "models": lambda: list(self.bundles),
+        }
+
+    def uploaded_model_problem(self, model: str, path: str) -> str:
+        """What is wrong with a network a client uploads; empty if nothing is.
+
+        Args:
+            model: name of the model.
+            path: the file.
+        """
+        bundle = self.bundles.get(model.removesuffix("_denoised"))
+        if bundle is None:
+            return f"{model!r} has no network; there are {', '.join(self.bundles)}"
+        return network_problem(path, int(defaults(bundle)["spatial_dims"]))
+
+    def _local_request(self, url: str, params: Any, action: str) -> Any:
+        """Call the server from a process it started, with its token; a training that is done has not failed where it is gone."""
+        import requests
+
+        address = f"http://127.0.0.1:{settings.MONAI_LABEL_SERVER_PORT}{url}"
+        headers = {"Authorization": f"Bearer {os.environ[TOKEN]}"} if TOKEN in os.environ else {}
+        try:
+            response = requests.post(address, json=params or {}, headers=headers, timeout=60)
+            response.raise_for_status()
+        except requests.RequestException as error:
+            logger.warning("failed to start %s: %s", action, error)
+            return None
+        return response.json()
 
     def infer(self, request: dict[str, Any], datastore: Any = None) -> Any:
         """Run a model; see MONAI Label."""
 
         def run() -> Any:
             if isinstance(request.get("image"), str) and request.get("model") in self._infers:
-                image_path(datastore or self.datastore(), request["image"])
+                store = datastore or self.datastore()
+                image_path(store, request["image"])
+                if request.get("save_label") and isinstance(store, StudyDatastore) and request["image"] in store.list_images():
+                    store.check_label(request["image"], request.get("label_tag", "original"))
             return super(DenoiSegApp, self).infer(request, datastore)
 
-        return told(run)
+        return told(run, model=request.get("model"))
 
     def infer_wsi(self, request: dict[str, Any], datastore: Any = None) -> Any:
         """Run a model for a viewer of slides (QuPath, DSA): its objects as outlines, in the region asked for."""
         return told(lambda: self._outlines(request, datastore or self.datastore()))
 
     def _outlines(self, request: dict[str, Any], datastore: Any) -> dict[str, Any]:
-        task = self._infers.get(request.get("model"))
+        task = self._infers.get(text("model", request.get("model")))
         if task is None or task.dimension != 2 or task.type != "segmentation":
             names = [name for name, t in self._infers.items() if t.dimension == 2 and t.type == "segmentation"]
             raise LookupError(f"no model {request.get('model')!r} that outlines planes; there are {', '.join(names) or 'none'}")
-        path = image_path(datastore, request.get("image", ""))
+        path = image_path(datastore, text("image", request.get("image", "")))
+        area = number("min_poly_area", request.get("min_poly_area") or 0)
+        (x, y), (width, height) = (pair(key, request.get(key)) for key in ("location", "size"))
         file, params = task({**request, "image": str(path), "result_extension": None, "result_dtype": None})
         known = list(label_names(task.bundle) if isinstance(task, BundleTask) else task.labels)
         classes = None if known == ["object"] else known
-        found = trace_outlines(read_labels(file), classes, min_area=float(request.get("min_poly_area") or 0))
+        found = trace_outlines(read_labels(file), classes, min_area=area)
         remove(file)
-        (x, y), (width, height) = request.get("location") or (0, 0), request.get("size") or (0, 0)
         if width > 0 and height > 0:
             centres = [outline.points.mean(0) for outline in found]
             found = [o for o, (cx, cy) in zip(found, centres, strict=True) if x <= cx < x + width and y <= cy < y + height]
@@ -131,15 +208,33 @@ class DenoiSegApp(MONAILabelApp):  # type: ignore[misc]
 
     def train(self, request: dict[str, Any]) -> Any:
         """Run a training; see MONAI Label."""
-        return told(lambda: super(DenoiSegApp, self).train(request))
+        return told(lambda: super(DenoiSegApp, self).train(request), model=request.get("model"))
+
+    def batch_infer(self, request: dict[str, Any], datastore: Any = None) -> Any:
+        """Run a model on many images; see MONAI Label. Without a GPU its own default, several of them, is taken as none."""
+
+        def run() -> Any:
+            checked = check_batch(request)
+            if checked.get("model") not in self._infers:
+                raise LookupError(f"no model {checked.get('model')!r}; there are {', '.join(self._infers)}")
+            return self._batch_infer(checked, datastore or self.datastore(), self._infer_one_of_many)
+
+        return told(run, model=request.get("model"))
+
+    def _infer_one_of_many(self, request: dict[str, Any], datastore: Any = None) -> Any:
+        """Run a model; an image that cannot be predicted does not stop the others."""
+        try:
+            return self.infer(request, datastore)
+        except HTTPException as error:
+            return {"label": None, "error": str(error.detail)}
 
     def scoring(self, request: dict[str, Any], datastore: Any = None) -> Any:
         """Run a scoring; see MONAI Label."""
-        return told(lambda: super(DenoiSegApp, self).scoring(request, datastore))
+        return told(lambda: super(DenoiSegApp, self).scoring(request, datastore), method=request.get("method"))
 
     def next_sample(self, request: dict[str, Any]) -> Any:
         """Offer an image to annotate; see MONAI Label."""
-        return told(lambda: super(DenoiSegApp, self).next_sample(request))
+        return told(lambda: super(DenoiSegApp, self).next_sample(request), strategy=request.get("strategy"))
 
     def bundle_path(self, model: str | None) -> str | None:
         """Asked for before a task goes to the background: the last moment to tell the client that there is no such model."""
@@ -149,50 +244,9 @@ class DenoiSegApp(MONAILabelApp):  # type: ignore[misc]
 
     def on_save_label(self, image_id: str, label_id: str) -> dict[str, Any]:
         """Warn at once, not at the training, of a label file nobody can read."""
-        uri = self.datastore().get_label_uri(label_id, "final")
-        readable = not uri or uri.lower().endswith(".xml") or split_name(uri)[1]
-        return {} if readable else {"warning": f"{Path(uri).name}: this format cannot be trained on; save as .nii.gz or .tif"}
-
-
-def told(run: Callable[[], Any]) -> Any:
-    """Call, and turn what the client did wrong into an answer with a 4xx status.
-
-    Args:
-        run: what to do.
-
-    Returns:
-        What it returns.
-
-    Raises:
-        HTTPException: 404 for an unknown image, model or strategy and a model that is not trained yet, 400 for other mistakes.
-
-    >>> told(lambda: 3)
-    3
-    """
-    try:
-        return run()
-    except HTTPException:
-        raise
-    except MONAILabelException as error:
-        raise HTTPException(404, error.msg) from error
-    except Exception as error:
-        status, text = status_of(error)
-        if status is None:
-            raise
-        logger.warning("refused: %s", text)
-        raise HTTPException(status, text) from error
-
-
-def status_of(error: BaseException) -> tuple[int | None, str]:
-    """The HTTP status of a client's mistake and what to say; no status for an error of the server.
-
-    Args:
-        error: what was raised.
-
-    >>> status_of(ValueError("`tta` must be true or false")), status_of(ZeroDivisionError())[0]
-    ((400, '`tta` must be true or false'), None)
-    """
-    cause = first_cause(error)
-    if isinstance(cause, FileNotFoundError) or type(cause) is LookupError:
-        return 404, str(cause)
-    return (400, str(cause)) if isinstance(cause, ValueError) else (None, "")
+        store = self.datastore()
+        label, image = store.get_label_uri(label_id, "final"), store.get_image_uri(image_id)
+        if not label:
+            return {}
+        problems = [label_problem(label, image, dims, binary_labels="keep") for dims in self._kinds()]
+        return {} if "" in problems else {"warning": f"it cannot be trained on: {problems[0]}"}

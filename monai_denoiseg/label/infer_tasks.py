@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.data.reader import split_name
-from monai_denoiseg.files import move_file
-from monai_denoiseg.label.api import InferTask, device_list, name_to_device
-from monai_denoiseg.label.predict import defaults, label_names, model_file, predict_to
-from monai_denoiseg.label.results import checked_device, convert, infer_settings, new_name, value_names
+from monai_denoiseg.files import move_file, remove
+from monai_denoiseg.label.api import InferTask, device_list
+from monai_denoiseg.label.bundles import defaults, label_names, model_file, model_problem
+from monai_denoiseg.label.options import device_of, infer_settings
+from monai_denoiseg.label.predict import predict_to
+from monai_denoiseg.label.results import convert, new_name, result_type, value_names
 from monai_denoiseg.label.starting import OPTIONS, scribble_values, self2seg_file
+from monai_denoiseg.label.usable import lying_header
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +31,20 @@ class _FileTask(InferTask):  # type: ignore[misc]
         start = time.time()
         if not isinstance(request.get("image"), str):
             raise ValueError("an image of the study or an uploaded file is needed")
-        kept = self.predict(request)
-        names = self.names(kept)
-        result = convert(kept, request.get("result_extension"), request.get("result_dtype"))
+        extension, dtype = result_type(request)
+        problem = lying_header(request["image"], self.dimension)
+        if problem:
+            raise ValueError(problem)
+        try:
+            kept = self.predict(request)
+        except MemoryError as error:
+            raise ValueError(f"{Path(request['image']).name} does not fit into memory") from error
+        try:
+            names = self.names(kept)
+            result = convert(kept, extension, dtype)
+        except BaseException:
+            remove(kept)
+            raise
         logger.info("%s: %s in %.1f seconds", self.description, Path(request["image"]).name, time.time() - start)
         return str(result), {"label_names": names, "latencies": {"total": round(time.time() - start, 2)}}
 
@@ -65,7 +79,7 @@ class BundleTask(_FileTask):
 
     def is_valid(self) -> bool:
         """Whether there is a trained network; MONAI Label lists no others."""
-        return model_file(self.bundle).is_file()
+        return not model_problem(self.bundle)
 
     def get_path(self, validate: bool = True) -> str | None:
         """The network's file."""
@@ -81,8 +95,8 @@ class BundleTask(_FileTask):
 
     def predict(self, request: Mapping[str, Any]) -> Path:
         """Run the bundle's inference."""
-        device = checked_device(name_to_device(request.get("device")))
-        return predict_to(new_name(), self.kind, self.bundle, request["image"], device=device, **infer_settings(request))
+        settings = {"device": device_of(request), **infer_settings(request)}
+        return predict_to(new_name(), self.kind, self.bundle, request["image"], **settings)
 
     def names(self, file: Path) -> dict[str, int]:
         """Names of the values of a result; a denoised image has none."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.files import copy_file, copy_folder, new_folder, write_text
-from monai_denoiseg.label.predict import model_file
+from monai_denoiseg.label.bundles import model_file
 
 SERVED = ("denoiseg_2d", "denoiseg_3d")
 """The bundles a server trains."""

@@ -56,7 +56,10 @@ def read_outlines(path: str | os.PathLike) -> list[Outline]:
         raise ValueError(f"label {path} is no XML file: {error}") from error
     found = []
     for annotation in tree.iter("Annotation"):
-        points = [(float(c.attrib["X"]), float(c.attrib["Y"])) for c in annotation.iter("Coordinate")]
+        try:
+            points = [(float(c.attrib["X"]), float(c.attrib["Y"])) for c in annotation.iter("Coordinate")]
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"label {path} holds an outline without numbers: {error}") from error
         found.append(Outline(annotation.attrib.get("Name", ""), np.array(points, float).reshape(-1, 2)))
     return found
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +14,7 @@ from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import Precision, first_cause
 from monai_denoiseg.files import move_file
-from monai_denoiseg.heads import Head, described_head
-from monai_denoiseg.networks import load_network
+from monai_denoiseg.label.bundles import model_problem
 
 
 class Loaded(NamedTuple):
@@ -43,85 +40,6 @@ class Loaded(NamedTuple):
         return output[: self.network.head.probability_channels]
 
 
-def model_file(bundle: str | Path) -> Path:
-    """Where a bundle's trained network lies.
-
-    Args:
-        bundle: folder of the bundle.
-
-    >>> model_file("bundle").as_posix()
-    'bundle/models/model.pt'
-    """
-    return Path(bundle) / "models" / "model.pt"
-
-
-def defaults(bundle: str | Path, config: str = "inference") -> dict[str, Any]:
-    """A bundle's configuration as it is written, unevaluated.
-
-    Args:
-        bundle: folder of the bundle.
-        config: ``"inference"`` or ``"train"``.
-
-    >>> from monai_denoiseg.bundle.folders import bundle_folder
-    >>> defaults(bundle_folder("denoiseg_3d"))["spatial_dims"]
-    3
-    """
-    found: dict[str, Any] = json.loads((Path(bundle) / "configs" / f"{config}.json").read_text("utf-8"))
-    return found
-
-
-def label_names(bundle: str | Path) -> dict[str, int]:
-    """Names of a bundle's label values: those of its trained network, or before it is trained of its ``train.json``.
-
-    Args:
-        bundle: folder of the bundle.
-
-    Returns:
-        Semantic classes by name without the background; ``{"object": 1}`` for instances, which have numbers and no names.
-
-    >>> from monai_denoiseg.bundle.folders import bundle_folder
-    >>> label_names(bundle_folder("denoiseg_2d"))
-    {'object': 1}
-    """
-    return bundle_head(bundle).label_names()
-
-
-def class_names(bundle: str | Path) -> list[str]:
-    """Names of a bundle's semantic classes, background first; empty for instances.
-
-    Args:
-        bundle: folder of the bundle.
-
-    >>> from monai_denoiseg.bundle.folders import bundle_folder
-    >>> class_names(bundle_folder("denoiseg_2d"))
-    []
-    """
-    return bundle_head(bundle).classes
-
-
-def bundle_head(bundle: str | Path) -> Head:
-    """What a bundle's trained network predicts, or before it is trained what its ``train.json`` says.
-
-    Args:
-        bundle: folder of the bundle.
-
-    >>> from monai_denoiseg.bundle.run import bundle_folder
-    >>> bundle_head(bundle_folder("denoiseg_2d")).suffix
-    'instances'
-    """
-    path = model_file(bundle)
-    if path.is_file():
-        return _stored_head(path, path.stat().st_mtime_ns)
-    settings = defaults(bundle, "train")
-    return described_head(settings.get("head"), settings.get("classes") or [])
-
-
-@cache
-def _stored_head(path: Path, changed: int) -> Head:
-    """The head of a network's file, which is read again when it was changed."""
-    return load_network(path).head
-
-
 def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Path, **settings: Any) -> ConfigWorkflow:
     """Read a bundle's ``inference.json`` for one image, from the network file as it is now.
 
@@ -135,14 +53,12 @@ def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Pat
         The initialised workflow.
 
     Raises:
-        FileNotFoundError: when the bundle is not trained yet.
+        FileNotFoundError: when the bundle is not trained yet, or its network is damaged.
         ValueError: for an unknown key.
     """
-    if not model_file(bundle).is_file():
-        raise FileNotFoundError(
-            f"{Path(bundle).name} is not trained yet ({model_file(bundle)} is missing): annotate an image and train it, or put a "
-            "trained model.pt there"
-        )
+    problem = model_problem(bundle)
+    if problem:
+        raise FileNotFoundError(problem)
     configs = Path(bundle) / "configs"
     # The server's logging stays.
     place = {"dataset_dir": str(image), "output_dir": str(output_dir)}

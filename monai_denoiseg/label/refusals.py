@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 ENDPOINTS = "monailabel.endpoints."
 READERS = ("json", "pydantic")
 """Libraries an endpoint reads a request with."""
-BLAMED_ON_THE_SERVER = ("Neither Image nor File", "DICOM SEG format is not supported")
+BLAMED_ON_THE_SERVER = ("Neither Image nor File", "DICOM SEG format is not supported", "Model File Name NOT configured")
 """Mistakes of a client which MONAI Label answers with a status of 500."""
 
 
@@ -48,6 +48,10 @@ async def refuse(request: Any, error: Exception) -> Any:
     """
     if isinstance(error, (ImageNotFoundException, LabelNotFoundException)):
         return JSONResponse({"detail": error.msg}, 404)
+    if isinstance(error, AssertionError):
+        if "nothing to include" not in str(error):
+            raise error
+        return JSONResponse({"detail": "no image of the study is annotated, so there is no data set to download"}, 404)
     if isinstance(error, HTTPException):
         mistake = error.status_code == 500 and str(error.detail).startswith(BLAMED_ON_THE_SERVER)
         return JSONResponse({"detail": error.detail}, 400 if mistake else error.status_code, headers=error.headers)
@@ -71,6 +75,6 @@ def refuse_mistakes(server: Any) -> None:
     >>> server[ValueError] is server[TypeError] is refuse, server.middleware_stack
     (True, None)
     """
-    for kind in (ValueError, TypeError, HTTPException, ImageNotFoundException, LabelNotFoundException):
+    for kind in (AssertionError, ValueError, TypeError, HTTPException, ImageNotFoundException, LabelNotFoundException):
         server.add_exception_handler(kind, refuse)
     server.middleware_stack = None  # made anew at the next request: the server took over its handlers when it started

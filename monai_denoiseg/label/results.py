@@ -10,79 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from monai_denoiseg.checks import check_option
 from monai_denoiseg.data.reader import FileReader, split_name
 from monai_denoiseg.files import WriteError, writing
+from monai_denoiseg.label.options import text
 
 VOLUMES = (".nrrd", ".nii", ".nii.gz", ".mha")
 """Formats in which a plane is stored as a volume of one slice, as viewers of volumes expect."""
 
+EXTENSIONS = (*VOLUMES, ".tif", ".tiff", ".png")
+"""Formats a result can be asked for in; each is one file."""
 
-def infer_settings(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of ``inference.json`` a request sets, checked.
-
-    Args:
-        request: an inference request; other keys are passed over. ``threshold`` may be ``"auto"``: the one found in training.
-
-    Raises:
-        ValueError: for a value that cannot be read.
-
-    >>> infer_settings({"tta": "false", "threshold": "auto", "min_size": "20", "image": "a"})
-    {'tta': False, 'min_size': 20}
-    """
-    found: dict[str, Any] = {}
-    if request.get("tta") not in (None, ""):
-        found["tta"] = truth("tta", request["tta"])
-    for key, read in (("threshold", float), ("min_size", int)):
-        value = request.get(key)
-        if value in (None, "", "auto"):
-            continue
-        try:
-            found[key] = read(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"`{key}` must be a number, got {value!r}") from None
-    return found
-
-
-def truth(key: str, value: Any) -> bool:
-    """Read a switch, also from text.
-
-    Args:
-        key: its name, for the message.
-        value: true or false.
-
-    Raises:
-        ValueError: for anything else.
-
-    >>> truth("pretrained", "False")
-    False
-    """
-    word = str(value).strip().lower()
-    if word not in ("true", "false", "1", "0"):
-        raise ValueError(f"`{key}` must be true or false, got {value!r}")
-    return word in ("true", "1")
-
-
-def checked_device(name: str) -> str:
-    """Return the name of a device if there is one.
-
-    Args:
-        name: as torch spells it, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-
-    Raises:
-        ValueError: when there is no such device.
-
-    >>> checked_device("cpu")
-    'cpu'
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"`device` {name!r} is none that torch knows: 'cpu', 'cuda', 'cuda:0', ...") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"`device` {name!r} is not there; this machine has {torch.cuda.device_count()} CUDA devices")
-    return name
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+"""Data types a result can be asked for in: those ITK stores."""
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -120,6 +61,31 @@ def value_names(labels: Mapping[str, int], file: str | Path) -> dict[str, int]:
     return {f"object {value}": value for value in range(1, int(read_labels(file).max(initial=0)) + 1)}
 
 
+def result_type(request: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """File ending and data type a request asks a result in; None keeps what it has.
+
+    Args:
+        request: an inference request.
+
+    Raises:
+        ValueError: for an ending or a type no result can be stored in.
+
+    >>> result_type({"result_extension": "nrrd", "result_dtype": "u1"})
+    ('.nrrd', 'uint8')
+    """
+    extension, dtype = request.get("result_extension") or None, request.get("result_dtype") or None
+    if extension is not None:
+        extension = text("result_extension", extension)
+        extension = check_option("result_extension", extension if extension.startswith(".") else f".{extension}", EXTENSIONS)
+    if dtype is not None:
+        try:
+            dtype = np.dtype(text("result_dtype", dtype)).name
+        except TypeError as error:
+            raise ValueError(f"`result_dtype` {dtype!r} is no data type: 'uint8', 'uint16', 'float32', ...") from error
+        check_option("result_dtype", dtype, DTYPES)
+    return extension, dtype
+
+
 def convert(path: str | Path, extension: str | None = None, dtype: str | None = None) -> Path:
     """Store a result in another file format or data type, beside the original, which is removed.
 
@@ -145,16 +111,18 @@ def convert(path: str | Path, extension: str | None = None, dtype: str | None = 
         return path
     import itk
 
-    image = itk.imread(str(path))
-    values = np.asarray(itk.array_from_image(image))
-    values = cast_to(values, dtype) if dtype else values
-    changed = itk.image_from_array(values[None] if values.ndim == 2 and extension in VOLUMES else values)
-    _keep_place(image, changed)
-    target = path.with_name(f"{stem}{extension}" if extension != suffix else f"{stem}_{values.dtype}{suffix}")
     try:
+        image = itk.imread(str(path))
+        values = np.asarray(itk.array_from_image(image))
+        values = cast_to(values, dtype) if dtype else values
+        if extension == ".png" and values.ndim != 2:
+            raise ValueError("a volume cannot be stored as '.png'; ask for .nii.gz, .nrrd or .tif")
+        changed = itk.image_from_array(values[None] if values.ndim == 2 and extension in VOLUMES else values)
+        _keep_place(image, changed)
+        target = path.with_name(f"{stem}{extension}" if extension != suffix else f"{stem}_{values.dtype}{suffix}")
         with writing(target) as part:
             itk.imwrite(changed, str(part), extension != ".tif")
-    except WriteError:
+    except (WriteError, ValueError):
         raise
     except Exception as error:  # ITK raises its own kinds
         raise ValueError(f"the result cannot be stored as {extension!r}; ask for .nii.gz, .nrrd or .tif") from error

@@ -12,7 +12,9 @@ from typing import Any
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.files import write_json
 from monai_denoiseg.label.acquisition import MEASURES, blind_spot_error, prediction_entropy
-from monai_denoiseg.label.predict import load_for, model_file
+from monai_denoiseg.label.bundles import model_file, model_problem
+from monai_denoiseg.label.predict import load_for
+from monai_denoiseg.label.usable import named
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +114,10 @@ class ScoreBook:
             stamp = self._stamp()
             try:
                 known = measure(self.bundle, image, [name], **settings)
-            except ValueError as error:
-                logger.warning("no %s of %s", name, error)
+            except Exception as error:  # one damaged image must not stop the measuring of all others
+                if model_problem(self.bundle):
+                    raise
+                logger.warning("no %s of %s", name, named(image, error))
                 return None
             if self._stamp() == stamp:  # a training may have published another network meanwhile
                 self.keep(image, known)

@@ -14,6 +14,8 @@ from scipy import ndimage
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.constants import IGNORE
 from monai_denoiseg.data import LoadItemd, SavePredictiond
+from monai_denoiseg.label.options import number, text, whole_number
+from monai_denoiseg.label.usable import named
 from monai_denoiseg.self2seg.loop import Self2Seg
 
 SCRIBBLES = {2: 0, 3: 1}
@@ -21,6 +23,9 @@ SCRIBBLES = {2: 0, 3: 1}
 
 SCRIBBLE_NAMES = ("background_scribbles", "foreground_scribbles")
 """Names 3D Slicer gives the segments of scribbles."""
+
+LARGEST = 1e15
+"""Largest intensity; squares of larger ones and their sums leave the range of float32."""
 
 OPTIONS: dict[str, Any] = {"experts": "noise2fast", "lam": 0.05, "start": "threshold", "time_budget": 60.0, "min_size": 15}
 """What a request may set, with the defaults."""
@@ -40,12 +45,11 @@ def self2seg_options(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for key, default in OPTIONS.items():
-        given = request.get(key, default)
-        given = default if given in (None, "") else given[0] if isinstance(given, list) else given
-        try:
-            found[key] = type(default)(given)
-        except (TypeError, ValueError):
-            raise ValueError(f"`{key}` must be a number, got {given!r}") from None
+        given = request.get(key)
+        given = given[0] if isinstance(given, list) and given else given  # clients also send the list they were shown
+        given = default if given in (None, "") else given
+        read = text if isinstance(default, str) else whole_number if isinstance(default, int) else number
+        found[key] = read(key, given)
     check_int("min_size", found["min_size"], 0)
     check_range("lam", found["lam"], 0, float("inf"), open_high=True)
     check_range("time_budget", found["time_budget"], 0, float("inf"), open_low=True)
@@ -93,7 +97,7 @@ def self2seg_file(
     chosen = self2seg_options(options)
     smallest, expert = chosen.pop("min_size"), chosen.pop("experts")
     item: dict[Any, Any] = {"image": str(image)} | ({} if scribbles is None else {"label": str(scribbles)})
-    item = LoadItemd(spatial_dims=spatial_dims, binary_labels="keep")(item)
+    item = _load(item, spatial_dims)
     drawn = None if scribbles is None else read_scribbles(np.asarray(item["label"][0]), regions)
     if drawn is not None:
         chosen |= {"start": "scribbles", "keep_scribbles": True}
@@ -115,10 +119,25 @@ def scribble_values(request: Mapping[str, Any]) -> dict[int, int]:
     >>> scribble_values({"label_info": [{"name": name, "id": i} for i, name in enumerate(names, 5)]})
     {6: 0, 7: 1}
     """
-    entries = [entry for entry in request.get("label_info") or [] if isinstance(entry, Mapping)]
-    named = {str(entry.get("name")): entry.get("id", entry.get("idx")) for entry in entries}
-    values = [named.get(name) for name in SCRIBBLE_NAMES]
-    return {int(v): region for region, v in enumerate(values) if v is not None} if None not in values else dict(SCRIBBLES)
+    listed = request.get("label_info")
+    entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
+    given = {str(entry.get("name")): entry.get("id", entry.get("idx")) for entry in entries}
+    values = [given.get(name) for name in SCRIBBLE_NAMES]
+    if None in values:
+        return dict(SCRIBBLES)
+    return {whole_number("label_info", value): region for region, value in enumerate(values)}
+
+
+def _load(item: Mapping[Any, Any], spatial_dims: int) -> dict[Any, Any]:
+    """Load an image and its scribbles; the error of a damaged file names it."""
+    try:
+        loaded = LoadItemd(spatial_dims=spatial_dims, binary_labels="keep")(item)
+    except Exception as error:  # of a damaged file a library raises anything
+        raise ValueError(named(item["image"], error)) from error
+    largest = float(loaded["image"].abs().max())
+    if largest >= LARGEST:
+        raise ValueError(f"{Path(item['image']).name} holds values up to {largest:.0e}; Self2Seg takes up to {LARGEST:.0e}")
+    return loaded
 
 
 def read_scribbles(values: np.ndarray, meaning: Mapping[int, int] | None = None) -> torch.Tensor:

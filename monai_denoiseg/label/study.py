@@ -11,8 +11,9 @@ from typing import Any
 
 from monai_denoiseg.checks import check_range
 from monai_denoiseg.data import count_labelled
-from monai_denoiseg.data.reader import image_layout, split_name
-from monai_denoiseg.label.segments import prepare_label, segment_names
+from monai_denoiseg.label.options import shown
+from monai_denoiseg.label.segments import prepare_label, segment_names, segment_values
+from monai_denoiseg.label.usable import image_problem, label_problem, readable
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,10 @@ def study_items(
     classes: Sequence[str] = (),
     spatial_dims: int = 2,
     axes: str | None = None,
+    channels: int | None = None,
+    problems: list[str] | None = None,
 ) -> list[Item]:
-    """List all images of a study, with the labels annotators submitted.
+    """List all images of a study, with the labels annotators submitted; files that cannot be used are left out, with a warning.
 
     MONAI Label itself trains on annotated images only.
 
@@ -41,62 +44,60 @@ def study_items(
         datastore: MONAI Label's datastore.
         folder: for labels that have to be rewritten, see :func:`~monai_denoiseg.label.segments.prepare_label`.
         classes: names of semantic classes, background first; empty for instances.
-        spatial_dims: images with other axes are left out, with a warning: a study may hold planes and volumes.
+        spatial_dims: images with other axes are left out: a study may hold planes and volumes.
         axes: axes of the images, see :class:`~monai_denoiseg.data.FileReader`.
+        channels: images with others are left out; None for any.
+        problems: filled with what was left out and why.
 
     Returns:
-        Items ``{"image": path, "label": path?}`` sorted by image.
+        Items ``{"image": path, "label": path?}`` sorted by image. An image whose label cannot be read counts as not annotated.
 
     Raises:
-        ValueError: for a label that cannot be used; the message names it.
+        ValueError: for a label whose meaning is unclear, such as a segment that is no class; the message names it.
     """
+    problems = [] if problems is None else problems
     items = []
     annotated = set(datastore.get_labeled_images())
     for name in sorted(datastore.list_images()):
         image = datastore.get_image_uri(name)
-        problem = unsuitable(image, spatial_dims, axes)
+        problem = image_problem(image, spatial_dims, axes, channels)
         if problem:
-            logger.warning("left out: %s", problem)
+            problems.append(problem)
             continue
         item: Item = {"image": image}
         if name in annotated:
-            info = datastore.get_label_info(name, FINAL) or {}
-            item["label"] = str(
-                prepare_label(
-                    datastore.get_label_uri(name, FINAL),
-                    image,
-                    folder,
-                    segments=segment_names(info),
-                    classes=classes,
-                    spatial_dims=spatial_dims,
-                    axes=axes,
-                )
-            )
+            label = _label(datastore, name, folder, problems, classes=classes, spatial_dims=spatial_dims, axes=axes)
+            item |= {} if label is None else {"label": label}
         items.append(item)
+    for problem in problems:
+        logger.warning("left out: %s", problem)
     return items
 
 
-def unsuitable(image: str | os.PathLike, spatial_dims: int, axes: str | None = None) -> str:
-    """Why a file cannot be an image of this network; empty if it can.
+def _label(datastore: Any, name: str, folder: str | os.PathLike, problems: list[str], **options: Any) -> str | None:
+    """The file a training reads an image's annotation from; None, and the reason among the problems, if it cannot be used."""
+    image, label = datastore.get_image_uri(name), Path(datastore.get_label_uri(name, FINAL))
+    info = datastore.get_label_info(name, FINAL) or {}
+    names = segment_names(info)
+    plain = {key: options[key] for key in ("spatial_dims", "axes")}
+    # With names the values need not be those of the classes yet.
+    problem = label_problem(label, image, **plain, binary_labels="keep") if names or not readable(label) else ""
+    if not problem:
+        try:
+            prepared = prepare_label(label, image, folder, segments=names, numbers=segment_values(info), **options)
+        except ValueError as error:
+            text = str(error)
+            raise ValueError(text if label.name in text else f"label {label.name}: {text}") from error
+        problem = label_problem(prepared, image, **plain, classes=options["classes"])
+    if problem:
+        problems.append(problem)
+        return None
+    return str(prepared)
 
-    Args:
-        image: file.
-        spatial_dims: of the network.
-        axes: axes of the image.
 
-    >>> unsuitable("slide.svs", 2)
-    'slide.svs: unsupported file format'
-    """
-    if not split_name(image)[1]:
-        return f"{Path(image).name}: unsupported file format"
-    try:
-        layout = image_layout(image, axes, spatial_dims)
-    except (OSError, ValueError) as error:
-        return str(error)
-    return f"{Path(image).name} holds {layout.frames} images along time; store them in one file each" if layout.frames else ""
-
-
-def split_study(items: Sequence[Item], val_split: float = 0.2, seed: int = 0) -> tuple[list[Item], list[Item]]:
+def split_study(
+    items: Sequence[Item], val_split: float = 0.2, seed: int = 0, problems: Sequence[str] = ()
+) -> tuple[list[Item], list[Item]]:
     """Split a study into images to train and to validate on; only annotated ones validate.
 
     Args:
@@ -104,6 +105,7 @@ def split_study(items: Sequence[Item], val_split: float = 0.2, seed: int = 0) ->
         val_split: share of the annotated images to hold out, in [0, 1). At least one is from three on; with fewer, all are
             trained on and validated on too, so that scores and thresholds are too good.
         seed: of the draw.
+        problems: what was left out, for the message when nothing remains.
 
     Returns:
         ``(training, validation)``.
@@ -119,16 +121,22 @@ def split_study(items: Sequence[Item], val_split: float = 0.2, seed: int = 0) ->
     check_range("val_split", val_split, 0, 1, open_high=True)
     labelled = [item for item in items if "label" in item]
     if not items:
-        raise ValueError("the study holds no image this network can read; see the warnings above")
+        raise ValueError(f"the study holds no image this network can read{_reasons(problems)}")
     if not labelled:
         raise ValueError(
             "no image of the study is annotated: submit the label of at least one; the model `self2seg` needs none to start with"
+            + _reasons(problems)
         )
     if val_split == 0 or len(labelled) < FEWEST_HELD_OUT:
         return list(items), labelled
     count = min(max(round(val_split * len(labelled)), 1), len(labelled) - 1)
     held_out = {item["image"] for item in random.Random(seed).sample(labelled, count)}
     return [item for item in items if item["image"] not in held_out], [item for item in labelled if item["image"] in held_out]
+
+
+def _reasons(problems: Sequence[str]) -> str:
+    more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return f"; left out: {'; '.join(problems[:3])}{more}" if problems else ""
 
 
 def describe(items: Sequence[Item], training: Sequence[Item], validation: Sequence[Item]) -> str:
@@ -158,11 +166,11 @@ def image_path(datastore: Any, image: str) -> Path:
     """
     uri = datastore.get_image_uri(image) if image else ""
     for path in (uri, image):
-        if path and Path(path).exists():
+        if path and os.path.isfile(path):  # noqa: PTH113  a name that is too long is no file, not an error
             return Path(path)
     names = sorted(datastore.list_images())
     listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    raise LookupError(f"no image {image!r} in the study; it holds {listed or 'none'}")
+    raise LookupError(f"no image {shown(image)} in the study; it holds {listed or 'none'}")
 
 
 def served_times(datastore: Any, images: Sequence[str], strategy: str) -> Mapping[str, float]:
@@ -173,5 +181,11 @@ def served_times(datastore: Any, images: Sequence[str], strategy: str) -> Mappin
         images: ids.
         strategy: its name.
     """
-    infos = {name: datastore.get_image_info(name).get("strategy", {}).get(strategy, {}) for name in images}
-    return {name: float(info["ts"]) for name, info in infos.items() if info.get("ts")}
+    times = {}
+    for name in images:
+        offered = datastore.get_image_info(name).get("strategy")  # a client can store anything here
+        info = offered.get(strategy) if isinstance(offered, Mapping) else None
+        when = info.get("ts") if isinstance(info, Mapping) else None
+        if isinstance(when, (int, float)):
+            times[name] = float(when)
+    return times

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_denoiseg.checks import check_option
+from monai_denoiseg.checks import check_option, check_range
 from monai_denoiseg.label.acquisition import MEASURES, choose
-from monai_denoiseg.label.api import ScoringMethod, Strategy, TrainTask, device_list, name_to_device
-from monai_denoiseg.label.predict import class_names, defaults, model_file
-from monai_denoiseg.label.results import checked_device, read_stats, truth
+from monai_denoiseg.label.api import ScoringMethod, Strategy, TrainTask, device_list
+from monai_denoiseg.label.bundles import bundle_channels, class_names, defaults, model_file, model_problem
+from monai_denoiseg.label.options import device_of, number, shown, text, truth
+from monai_denoiseg.label.results import read_stats
 from monai_denoiseg.label.scores import ScoreBook
-from monai_denoiseg.label.study import describe, served_times, split_study, study_items, unsuitable
+from monai_denoiseg.label.study import describe, served_times, split_study, study_items
 from monai_denoiseg.label.training import train_on_study, training_settings
+from monai_denoiseg.label.usable import image_problem, unsuitable
 
 logger = logging.getLogger(__name__)
 
@@ -46,40 +48,55 @@ class StudyTraining(TrainTask):  # type: ignore[misc]
         """How far the training is, or was."""
         return read_stats(self.stats_path)
 
+    def options(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request asks for, checked: a training in the background would fail where nobody looks.
+
+        Args:
+            request: a training request.
+
+        Raises:
+            ValueError: for a value that is wrong.
+        """
+        return {
+            "val_split": check_range("val_split", _number(request, "val_split", 0.2), 0, 1, open_high=True),
+            "max_seconds": check_range("max_seconds", _number(request, "max_seconds", 0), 0, float("inf"), open_high=True),
+            "pretrained": truth("pretrained", request.get("pretrained", True)),
+            "device": device_of(request),
+            "settings": training_settings(request, self.bundle),
+        }
+
     def __call__(self, request: Mapping[str, Any], datastore: Any) -> dict[str, Any]:
         """Train, and publish the best network."""
-        settings = training_settings(request, self.bundle)
-        device = checked_device(name_to_device(request.get("device")))
-        inference, known = defaults(self.bundle), defaults(self.bundle, "train")
+        options = self.options(request)
+        problems: list[str] = []
         run_dir = self.bundle / "training" / time.strftime("%Y%m%d_%H%M%S")
         items = study_items(
             datastore,
             run_dir / "labels",
             classes=class_names(self.bundle),
-            spatial_dims=inference["spatial_dims"],
-            axes=known.get("axes"),
+            spatial_dims=defaults(self.bundle)["spatial_dims"],
+            axes=defaults(self.bundle, "train").get("axes"),
+            channels=bundle_channels(self.bundle, options["pretrained"]),
+            problems=problems,
         )
-        training, validation = split_study(items, _number(request, "val_split", 0.2))
+        training, validation = split_study(items, options["val_split"], problems=problems)
         logger.info(describe(items, training, validation))
         return train_on_study(
             self.bundle,
             training,
             validation,
             run_dir,
-            pretrained=truth("pretrained", request.get("pretrained", True)),
-            max_seconds=_number(request, "max_seconds", 0),
+            pretrained=options["pretrained"],
+            max_seconds=options["max_seconds"],
             stats=self.stats_path,
-            device=device,
-            **settings,
+            device=options["device"],
+            **options["settings"],
         )
 
 
 def _number(request: Mapping[str, Any], key: str, default: float) -> float:
     value = request.get(key)
-    try:
-        return default if value in (None, "") else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise ValueError(f"`{key}` must be a number, got {value!r}") from None
+    return default if value in (None, "") else number(key, value)
 
 
 def trained_bundle(bundles: Mapping[str, Path], name: str | None = None) -> Path | None:
@@ -90,14 +107,30 @@ def trained_bundle(bundles: Mapping[str, Path], name: str | None = None) -> Path
         name: the one asked for.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: when there is no such bundle.
 
-    >>> trained_bundle({"denoiseg_2d": Path("untrained")}) is None
+    >>> trained_bundle({}) is None
     True
     """
-    wanted = bundles if name is None else {name: bundles[check_option("model", name, bundles)]}
-    ready = [folder for folder in wanted.values() if model_file(folder).is_file()]
-    return max(ready, key=lambda folder: model_file(folder).stat().st_mtime) if ready else None
+    return next(iter(trained_bundles(bundles, name)), None)
+
+
+def trained_bundles(bundles: Mapping[str, Path], name: str | None = None) -> list[Path]:
+    """The bundles that have a network, the one trained last first.
+
+    Args:
+        bundles: folders by name.
+        name: the only one asked for.
+
+    Raises:
+        ValueError: when there is no such bundle.
+
+    >>> trained_bundles({})
+    []
+    """
+    wanted = bundles if name is None else {name: bundles[check_option("model", text("model", name), bundles)]}
+    ready = [folder for folder in wanted.values() if not model_problem(folder)]
+    return sorted(ready, key=lambda folder: -model_file(folder).stat().st_mtime)
 
 
 def candidates(datastore: Any, bundle: Path | None, request: Mapping[str, Any]) -> dict[str, str]:
@@ -136,18 +169,35 @@ class MeasureStrategy(Strategy):  # type: ignore[misc]
 
     def __call__(self, request: Mapping[str, Any], datastore: Any) -> dict[str, Any] | None:
         """The image to annotate next; None when all are annotated."""
-        bundle = trained_bundle(self.bundles, request.get("model"))
-        images = candidates(datastore, bundle, request)
-        if not images:
-            return None
+        bundle, images = self._images(datastore, request)
         by_chance = bundle is None or self.name == "random"
         scores = {image: random.random() for image in images} if by_chance else self._measured(bundle, images)
-        chosen = choose(scores, served_times(datastore, list(images), self.name), time.time())
+        times = served_times(datastore, list(images), self.name)
+        suitors = list(self.bundles.values()) if bundle is None else [bundle]
+        chosen = None
+        while scores and chosen is None:
+            chosen = choose(scores, times, time.time())
+            problem = _problem(images[chosen], suitors)
+            if problem:
+                logger.warning("not offered: %s", problem)
+                del scores[chosen]
+                chosen = None
+        if chosen is None:
+            return None
         found: dict[str, Any] = {"id": chosen, "score": None if by_chance else scores[chosen]}
         if by_chance and self.name != "random":
-            found["note"] = "no network is trained yet: chosen at random"
+            trained = trained_bundles(self.bundles)
+            found["note"] = f"no network {'that reads it ' if trained else ''}is trained yet: chosen at random"
         logger.info("%s: %s", self.name, found)
         return found
+
+    def _images(self, datastore: Any, request: Mapping[str, Any]) -> tuple[Path | None, dict[str, str]]:
+        """The bundle that measures and the images it can read; no bundle where those that are trained can read none."""
+        for bundle in trained_bundles(self.bundles, request.get("model")):
+            images = candidates(datastore, bundle, request)
+            if images or request.get("model") is not None:
+                return bundle, images
+        return None, candidates(datastore, None, request)
 
     def _measured(self, bundle: Any, images: Mapping[str, str]) -> dict[str, float | None]:
         book, start = ScoreBook(bundle / "scores", bundle), time.time()
@@ -157,6 +207,17 @@ class MeasureStrategy(Strategy):  # type: ignore[misc]
             path = images[image]
             scores[image] = book.get(path, self.name) if fresh else book.known(path).get(self.name)
         return scores
+
+
+def _problem(image: str, bundles: Sequence[Path]) -> str:
+    """Why no bundle can take an image, all of it read: annotating it would be in vain; empty if one can."""
+    problem = ""
+    for bundle in bundles:
+        known = defaults(bundle)
+        problem = image_problem(image, known["spatial_dims"], known.get("axes"), bundle_channels(bundle))
+        if not problem:
+            return ""
+    return problem
 
 
 class StudyScoring(ScoringMethod):  # type: ignore[misc]
@@ -172,8 +233,8 @@ class StudyScoring(ScoringMethod):  # type: ignore[misc]
 
     def __call__(self, request: Mapping[str, Any], datastore: Any) -> dict[str, Any]:
         """Measure; returns the mean of each measure and the number of images."""
-        if not model_file(self.bundle).is_file():
-            return {"images": 0, "note": f"{self.bundle.name} is not trained yet"}
+        if model_problem(self.bundle):
+            return {"images": 0, "note": model_problem(self.bundle)}
         book = ScoreBook(self.bundle / "scores", self.bundle)
         images = candidates(datastore, self.bundle, request)
         values = {name: [book.get(path, name) for path in images.values()] for name in measures_of(request)}
@@ -192,7 +253,9 @@ def measures_of(request: Mapping[str, Any]) -> Sequence[str]:
     wanted = request.get("measures")
     if not wanted:
         return MEASURES
-    names = wanted.split(",") if isinstance(wanted, str) else list(wanted)
+    if not isinstance(wanted, (str, list)):
+        raise ValueError(f"`measures` must be a list of {', '.join(MEASURES)}, got {shown(wanted)}")
+    names = wanted.split(",") if isinstance(wanted, str) else wanted
     return [check_option("measures", str(name).strip(), MEASURES) for name in names]
 
 

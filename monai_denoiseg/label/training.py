@@ -13,8 +13,9 @@ from ignite.engine import Engine, Events
 
 from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.checks import check_int, check_range
-from monai_denoiseg.files import copy_file, write_json
-from monai_denoiseg.label.predict import defaults, model_file
+from monai_denoiseg.files import copy_file, set_aside, write_json
+from monai_denoiseg.label.bundles import damaged_model, defaults, model_file
+from monai_denoiseg.label.options import number, whole_number
 from monai_denoiseg.networks import DenoiSegNet, load_network
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,9 @@ Item = dict[str, Any]
 
 SETTINGS = ("max_epochs", "steps_per_epoch", "batch_size", "learning_rate", "val_interval", "alpha", "seed")
 """Keys of train.json a request may set."""
+
+LARGEST = 2**31 - 1
+"""The largest whole number a setting may have."""
 
 
 def training_settings(request: Mapping[str, Any], bundle: str | Path) -> dict[str, Any]:
@@ -33,25 +37,22 @@ def training_settings(request: Mapping[str, Any], bundle: str | Path) -> dict[st
         bundle: folder of the bundle.
 
     Raises:
-        ValueError: for a value that is no number, or out of range.
+        ValueError: for a value that is no number, no whole one where that is needed, or out of range.
 
     >>> from monai_denoiseg.bundle.folders import bundle_folder
     >>> training_settings({"max_epochs": "5", "client_id": "me"}, bundle_folder("denoiseg_2d"))
     {'max_epochs': 5}
     """
-    known, found = defaults(bundle, "train"), {}
+    known, found = defaults(bundle, "train"), dict[str, Any]()
     for key in SETTINGS:
         if request.get(key) in (None, "") or key not in known:
             continue
-        whole = isinstance(known[key], int)
-        try:
-            found[key] = (int if whole else float)(request[key])
-        except (TypeError, ValueError):
-            raise ValueError(f"`{key}` must be a number, got {request[key]!r}") from None
-        if whole:
-            check_int(key, int(found[key]), 0 if key == "seed" else 1)
+        if isinstance(known[key], int):
+            found[key] = check_int(key, whole_number(key, request[key]), 0 if key == "seed" else 1)
+            if found[key] > LARGEST:
+                raise ValueError(f"`{key}` must be at most {LARGEST:,}, got {found[key]}")
         else:
-            check_range(key, found[key], 0, 1, open_low=key == "learning_rate")
+            found[key] = check_range(key, number(key, request[key]), 0, 1, open_low=key == "learning_rate")
     return found
 
 
@@ -184,6 +185,9 @@ def train_on_study(
     """
     run_dir, target = Path(run_dir), model_file(bundle)
     run_dir.mkdir(parents=True, exist_ok=True)
+    if damaged_model(bundle):  # it counts as none, and is kept for whoever put it there
+        logger.warning("%s; training from scratch", damaged_model(bundle))
+        set_aside(target)
     start = target if pretrained and target.is_file() else None
     if start is not None:
         settings = same_network(start) | settings
@@ -209,11 +213,22 @@ def train_on_study(
     publish = (lambda: publish_model(trained, target)) if start is not None else None
     progress = Progress(Path(stats or Path(bundle) / "train_stats.json"), max_seconds, publish)
     progress.attach(trainer, get("validate::evaluator"))
-    workflow.run()
-    workflow.finalize()
+    try:
+        workflow.run()
+        workflow.finalize()
+    finally:
+        _close(workflow)
     publish_model(trained, target)
     progress.write(trainer.state.epoch, trainer.state.max_epochs, finished=True)
     return {"epoch": trainer.state.epoch, "best_metric": progress.best, "seconds": round(time.time() - progress.start, 1)}
+
+
+def _close(workflow: Any) -> None:
+    """Let the handlers' writers go: each keeps a thread and an open file, and a server trains again and again."""
+    for part in ("train", "validate"):
+        for handler in workflow.parser.get_parsed_content(f"{part}::handlers"):
+            if hasattr(handler, "close"):
+                handler.close()
 
 
 def same_network(path: str | Path) -> dict[str, Any]:
@@ -226,7 +241,8 @@ def same_network(path: str | Path) -> dict[str, Any]:
         ValueError: when it is a network of two stages, which is trained otherwise.
 
     >>> import tempfile
-    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> from monai_denoiseg.label.options import number, whole_number
+    from monai_denoiseg.networks import DenoiSegNet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     torch.save(DenoiSegNet(2, depth=1, features=4).state_dict(), f"{folder}/model.pt")
     ...     same_network(f"{folder}/model.pt")["features"]

@@ -21,20 +21,24 @@ class BlindSpotLoss(nn.Module):
         channels: ``"mean"`` is one mean over the channels too; ``"sum"`` adds up one mean a channel, as the original does.
         huber_delta: differences beyond this, in ``unit``, count linearly, not squared (Huber loss, scaled so that small ones are
             squared errors): where noise grows with the signal, few bright voxels else rule the gradient. None: squared error.
+        error: another error of each element, such as ``torch.nn.L1Loss(reduction="none")``; None: see ``huber_delta``.
 
     Raises:
-        ValueError: when ``channels`` is neither, or ``huber_delta`` not positive.
+        ValueError: when ``channels`` is neither, ``huber_delta`` not positive or given beside ``error``, or ``error`` gives no
+            value for each element.
 
     >>> BlindSpotLoss()(torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[1.0, 9.0]]]), torch.tensor([[[True, False]]]))
     tensor(4.)
     """
 
-    def __init__(self, channels: str = "mean", huber_delta: float | None = None) -> None:
+    def __init__(self, channels: str = "mean", huber_delta: float | None = None, error: nn.Module | None = None) -> None:
         super().__init__()
+        if error is not None and huber_delta is not None:
+            raise ValueError("`huber_delta` belongs to the squared error: leave it out beside a loss of your own")
         self.channels = check_option("channels", channels, CHANNEL_REDUCTIONS)
         if huber_delta is not None:
             check_range("huber_delta", huber_delta, 0, float("inf"), open_low=True)
-        self.huber_delta = huber_delta
+        self.huber_delta, self.error = huber_delta, error
 
     def forward(self, denoised: Tensor, noisy: Tensor, mask: Tensor, unit: Tensor | None = None) -> Tensor:
         """Compare at the masked voxels.
@@ -60,7 +64,18 @@ class BlindSpotLoss(nn.Module):
             difference = difference / unit.reshape([-1, noisy.shape[1]] + [1] * (noisy.dim() - 2))
         axes = [axis for axis in range(noisy.dim()) if axis != 1 or self.channels == "mean"]
         difference = torch.where(mask, difference, 0)
-        errors = difference.square()
+        return (self._errors(difference).sum(axes) / mask.sum(axes).clamp(min=1)).sum()
+
+    def _errors(self, difference: Tensor) -> Tensor:
+        """The error of each element; that of an element that is not masked, whose difference is 0, is 0."""
+        zero = torch.zeros_like(difference)
+        if self.error is not None:
+            errors: Tensor = self.error(difference, zero)
+            if errors.shape != difference.shape:
+                raise ValueError(
+                    f'the denoising loss {type(self.error).__name__} must give a value for each element: pass reduction="none"'
+                )
+            return errors
         if self.huber_delta is not None:
-            errors = 2 * F.huber_loss(difference, torch.zeros_like(difference), reduction="none", delta=self.huber_delta)
-        return (errors.sum(axes) / mask.sum(axes).clamp(min=1)).sum()
+            return 2 * F.huber_loss(difference, zero, reduction="none", delta=self.huber_delta)
+        return difference.square()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_range
+from monai_denoiseg.losses.annotated_loss import AnnotatedLoss
 from monai_denoiseg.losses.blindspot_loss import BlindSpotLoss
 from monai_denoiseg.losses.partial_cross_entropy import PartialCrossEntropyLoss
 
@@ -69,6 +70,9 @@ class DenoiSegLoss(nn.Module):
     ``alpha=1`` is Noise2Void; ``alpha=0`` trains the segmentation alone. With a ``target`` image in the target (a clean image:
     CARE; a second noisy one: Noise2Noise) the denoised channels are compared with that instead of the noisy original.
 
+    The loss is one tensor, as any training loop and MONAI's ``SupervisedTrainer`` expect; :meth:`parts` gives both parts. Either
+    part may be another loss than the paper's.
+
     Args:
         alpha: weight of the denoising loss, in [0, 1].
         class_weights: see :class:`PartialCrossEntropyLoss`; None is ``(1, 1, 5)`` for instances, 1 for each semantic class.
@@ -79,16 +83,26 @@ class DenoiSegLoss(nn.Module):
         huber_delta: see :class:`BlindSpotLoss`; None for squared errors.
         classes: names of semantic classes, background first; None (or empty) for background, foreground, border.
         head: what the network predicts; None takes those classes.
+        segmentation: compares logits ``(B, K, ...)`` with labels ``(B, 1, ...)`` in place of the cross entropy, such as MONAI's
+            ``DiceCELoss(to_onehot_y=True, softmax=True)``; it sees annotated voxels only, see :class:`AnnotatedLoss`.
+        denoising: compares images element by element in place of the squared error, such as
+            ``torch.nn.SmoothL1Loss(reduction="none")``.
 
     Raises:
-        ValueError: when an argument is out of range.
+        ValueError: when an argument is out of range, or belongs to the loss that another one replaces.
 
     >>> loss = DenoiSegLoss(alpha=0.5)
     >>> image = torch.zeros(1, 1, 4, 4)
     >>> target = {"image": image, "mask": image == 0, "label": torch.zeros(1, 1, 4, 4, dtype=torch.int64)}
-    >>> parts = loss(torch.zeros(1, 4, 4, 4), target)
-    >>> round(float(parts.total), 4), float(parts.denoising), round(float(parts.segmentation), 4)
-    (0.5493, 0.0, 1.0986)
+    >>> loss(torch.zeros(1, 4, 4, 4), target)
+    tensor(0.5493)
+    >>> parts = loss.parts(torch.zeros(1, 4, 4, 4), target)
+    >>> float(parts.denoising), round(float(parts.segmentation), 4)
+    (0.0, 1.0986)
+    >>> from monai.losses import DiceCELoss
+    >>> dice = DiceCELoss(to_onehot_y=True, softmax=True)
+    >>> float(DenoiSegLoss(segmentation=dice, denoising=nn.L1Loss(reduction="none"))(torch.zeros(1, 4, 4, 4), target)) > 0
+    True
     """
 
     unit: Tensor | None
@@ -102,10 +116,15 @@ class DenoiSegLoss(nn.Module):
         huber_delta: float | None = None,
         classes: Sequence[str] | None = None,
         head: Segmentation | None = None,
+        *,
+        segmentation: nn.Module | None = None,
+        denoising: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.alpha = check_range("alpha", alpha, 0, 1)
         self.segmentation: Any
+        if segmentation is not None and class_weights is not None:
+            raise ValueError("`class_weights` belongs to the cross entropy: give weights to the loss `segmentation` itself")
         if head is None:
             self.segmentation = PartialCrossEntropyLoss(class_weights, reduction, classes=classes)
             self.channels, self.label_channels = len(self.segmentation.weight), 1
@@ -116,7 +135,9 @@ class DenoiSegLoss(nn.Module):
         else:
             self.segmentation = head.loss(class_weights, reduction)
             self.channels, self.label_channels = head.channels, head.label_channels
-        self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean", huber_delta)
+        if segmentation is not None:
+            self.segmentation = AnnotatedLoss(segmentation)
+        self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean", huber_delta, denoising)
         self.register_buffer("unit", None if unit is None else torch.as_tensor(unit, dtype=torch.float32), persistent=False)
 
     @property
@@ -124,7 +145,11 @@ class DenoiSegLoss(nn.Module):
         """Weight of each class; empty for a head without classes."""
         return getattr(self.segmentation, "weight", torch.zeros(0))
 
-    def forward(self, output: Tensor, target: Mapping[str, Tensor]) -> JointLoss:
+    def forward(self, output: Tensor, target: Mapping[str, Tensor]) -> Tensor:
+        """The joint loss, a scalar to differentiate; arguments as of :meth:`parts`."""
+        return self.parts(output, target).total
+
+    def parts(self, output: Tensor, target: Mapping[str, Tensor]) -> JointLoss:
         """Evaluate both parts.
 
         Args:

@@ -1,6 +1,6 @@
 """What a MONAI user composes; the rest is in the folders, such as ``transforms.instances``."""
 
-from monai_denoiseg.transforms.blindspot import BlindSpot, FixedBlindSpotd
+from monai_denoiseg.transforms.blindspot import BlindSpot, FixedBlindSpotd, RandBlindSpot, RandBlindSpotd
 from monai_denoiseg.transforms.instances import ProbabilitiesToInstances, ProbabilitiesToInstancesd, StarsToInstances
 from monai_denoiseg.transforms.intensity import WholeIntensityd, refine_denoised
 from monai_denoiseg.transforms.labels import (
@@ -37,6 +37,8 @@ __all__ = [
     "ProbabilitiesToInstances",
     "ProbabilitiesToInstancesd",
     "ProbabilitiesToLabelsd",
+    "RandBlindSpot",
+    "RandBlindSpotd",
     "RandOrient",
     "RandOrientd",
     "SplitPredictiond",

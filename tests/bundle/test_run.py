@@ -76,6 +76,14 @@ def test_a_run_without_settings_is_left_to_the_user(tmp_path: Path) -> None:
     assert settings["alpha"] == 0.25
 
 
+def test_a_run_of_another_bundle_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "stored_settings", lambda path: {"spatial_dims": 2, "alpha": 0.9})
+    place = {"output_dir": str(tmp_path)}
+    with pytest.raises(ValueError, match=r"last.pt is a training of the bundle denoiseg_2d, not of denoiseg_3d"):
+        continued("denoiseg_3d", place)
+    assert continued("denoiseg_2d", place)[1]["alpha"] == 0.9
+
+
 def test_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for folder in ("denoiseg_run/models", "other/models", "own"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ import tifffile
 from PIL import Image
 
 from monai_denoiseg.data import simulate_nuclei
+
+from ..warm_start import warm_environment
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 BUNDLE = BUNDLES / "denoiseg_2d"
@@ -44,11 +47,16 @@ def words(**options: Any) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
 
-def run_program(command: list[str], cwd: Path, timeout: float = 120) -> Program:
-    """Run ``python -m ...`` elsewhere; nothing of the checkout is on its path but the installed package."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(BUNDLE.parents[1])}
+def run_program(command: list[str], cwd: Path, timeout: float = 120, cold: bool = False) -> Program:
+    """Run ``python -m ...`` elsewhere; nothing of the checkout is on its path but the installed package.
+
+    ``cold`` starts Python itself, as a user does, in place of a copy of a process that has loaded the libraries.
+    """
+    environment = dict(os.environ) if cold else warm_environment()
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(BUNDLE.parents[1])}
+    python = sys.executable if cold else shutil.which("python", path=environment["PATH"])
     done = subprocess.run(
-        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, env=environment, timeout=timeout, check=False
+        [str(python), *command], cwd=cwd, capture_output=True, text=True, env=environment, timeout=timeout, check=False
     )
     return Program(done.returncode, done.stdout, done.stderr)
 
@@ -95,7 +103,7 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a training through the real entry point, started from a working directory of its own."""
     folder = tmp_path_factory.mktemp("run")
     options = {"dataset_dir": dataset, "output_dir": "out", "ckpt_dir": "out/models", **TINY}
-    done = run_program(bundle_command("train", **options), folder)
+    done = run_program(bundle_command("train", **options), folder, cold=True)
     assert done.code == 0, done.out + done.err
     (folder / "log.txt").write_text(done.out)
     return folder / "out"

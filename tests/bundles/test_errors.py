@@ -152,6 +152,6 @@ def test_missing_folder() -> None:
 
 
 def test_exit_code_and_last_line(folder: Path) -> None:
-    done = run_program(bundle_command("train", alpha=2, dataset_dir="cells", output_dir="out"), folder.parent)
+    done = run_program(bundle_command("train", alpha=2, dataset_dir="cells", output_dir="out"), folder.parent, cold=True)
     assert done.code != 0
     assert "`alpha` must be in [0, 1], got 2" in done.err.strip().splitlines()[-1], done.err

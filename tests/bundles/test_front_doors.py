@@ -106,7 +106,7 @@ def test_the_programs_themselves(door: str, image: np.ndarray, here: Path) -> No
         command = ["-m", "monai.bundle", "run", "--config_file", files]
     else:
         command = ["-m", "monai_denoiseg.cli", "infer", "--method", "median"]
-    done = run_program([*command, *words(**options)], here)
+    done = run_program([*command, *words(**options)], here, cold=True)
     assert done.code == 0, done.err
     assert Path("plate#1", "a_denoised.tif").is_file()
     done = run_program([*command, *words(**options, filter_size="abc")], here)

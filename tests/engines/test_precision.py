@@ -203,7 +203,7 @@ def gradients(amp: str, network: DenoiSegNet, size: Sequence[int]) -> list[torch
     precision.prepare(network)
     with precision.autocast(network, image):
         output = network(precision.layout(image))
-    DenoiSegLoss()(output, target).total.backward()
+    DenoiSegLoss()(output, target).backward()
     # A bias in front of a batch norm has the gradient 0 and rounding noise.
     return [p.grad.float() for p in network.parameters() if p.grad is not None and p.dim() == 5]
 

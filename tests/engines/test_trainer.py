@@ -53,7 +53,7 @@ def test_same_weights_as_a_plain_loop(spatial_dims: int) -> None:
     losses = []
     for batch in data:
         hidden, mask = blind_spot(batch["image"])
-        found = loss(plain(hidden), {**batch, "mask": mask})
+        found = loss.parts(plain(hidden), {**batch, "mask": mask})
         optimizer.zero_grad()
         found.total.backward()
         optimizer.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -124,3 +125,12 @@ def test_is_running() -> None:
     process.wait()
     assert is_running(os.getpid())
     assert not is_running(process.pid)
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lock.os, "pwrite", full)
+    with pytest.raises(OSError, match=f"cannot write {tmp_path}/{LOCK_NAME}: no space left on the disk"):
+        FolderLock(tmp_path).acquire()

@@ -59,6 +59,21 @@ def test_classes_have_no_options_but_check_them() -> None:
         rule_of(net, rule="papr")
 
 
+def test_what_has_no_effect_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    liver = DenoiSegNet(2, head=ClassHead(["background", "liver"]), **TINY)
+    stars = DenoiSegNet(2, head=StarHead(star_rays(8, 2)), **TINY)
+    with caplog.at_level(logging.WARNING):
+        rule_of(liver, min_size=3, rule="paper", threshold=0.4)
+        rule_of(stars, min_size=3, split_neck=0.5, threshold=0.4, overlap=0.3)
+        rule_of(network(), min_size=3, overlap=0.3)
+    assert [record.getMessage() for record in caplog.records] == [
+        "`min_size`, `instance_rule`, `threshold` have no effect: "
+        'the network predicts `head` "classes" with the classes background, liver',
+        '`split_neck` has no effect: the network predicts `head` "stardist"',
+        '`nms_overlap` has no effect: the network predicts `head` "classes"',
+    ]
+
+
 def test_stars_take_both_thresholds_and_the_overlap(caplog: pytest.LogCaptureFixture) -> None:
     rays = star_rays(8, 2)
     net = DenoiSegNet(2, head=StarHead(rays, min_size=4), **TINY)

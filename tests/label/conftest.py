@@ -27,6 +27,7 @@ from monai_denoiseg.networks import DenoiSegNet
 
 AFFINE = np.array([[0.5, 0, 0, 3.0], [0, -0.5, 0, -7.0], [0, 0, 2.0, 1.0], [0, 0, 0, 1.0]])
 TINY = {"max_epochs": 2, "steps_per_epoch": 2, "batch_size": 4, "val_interval": 1, "device": "cpu"}
+TOKEN = "correct-horse-battery"
 WAY_OUT = "needs a MONAI Label server: `make label-env` builds its environment, `make test-label` runs these tests"
 
 
@@ -117,25 +118,35 @@ def study(tmp_path: Path) -> Study:
 class Server:
     """A running server and how to talk to it."""
 
-    def __init__(self, address: str, app: Path, study: Study, log: Path) -> None:
-        self.address, self.app, self.study, self.log = address, app, study, log
+    def __init__(self, address: str, app: Path, study: Study, log: Path, token: str = "") -> None:
+        self.address, self.app, self.study, self.log, self.token = address, app, study, log, token
 
-    def call(self, method: str, path: str, body: Any = None, params: Mapping[str, Any] | None = None) -> tuple[int, bytes]:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
         """Status and content; ``body`` is sent as JSON, ``params`` as the form field MONAI Label reads them from."""
         if params is not None:
             return self.form(method, path, json.dumps(params))
-        return self._send(method, path, None if body is None else json.dumps(body).encode(), "application/json")
+        return self._send(method, path, None if body is None else json.dumps(body).encode(), "application/json", headers)
 
-    def form(self, method: str, path: str, params: str, label: Path | None = None) -> tuple[int, bytes]:
+    def form(self, method: str, path: str, params: str, label: Path | None = None, field: str = "label") -> tuple[int, bytes]:
         """Status and content for a form with the text ``params``, and a file."""
         mark = b"--5f3b\r\nContent-Disposition: form-data; name="
         data = mark + b'"params"\r\n\r\n' + params.encode() + b"\r\n"
         if label is not None:
-            data += mark + f'"label"; filename="{label.name}"\r\n\r\n'.encode() + label.read_bytes() + b"\r\n"
+            data += mark + f'"{field}"; filename="{label.name}"\r\n\r\n'.encode() + label.read_bytes() + b"\r\n"
         return self._send(method, path, data + b"--5f3b--\r\n", "multipart/form-data; boundary=5f3b")
 
-    def _send(self, method: str, path: str, data: bytes | None, kind: str) -> tuple[int, bytes]:
+    def _send(
+        self, method: str, path: str, data: bytes | None, kind: str, more: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
         headers = {} if data is None else {"Content-Type": kind}
+        headers |= ({"Authorization": f"Bearer {self.token}"} if self.token else {}) | dict(more or {})
         request = urllib.request.Request(self.address + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
@@ -159,43 +170,32 @@ class Server:
         raise AssertionError(f"no {ends} in {seconds} seconds: {task}\n{self.log.read_text()[-3000:]}")
 
 
-def start_server(app: Path, studies: Path, log: Path, **conf: str) -> tuple[subprocess.Popen[bytes], str]:
+def start_server(
+    app: Path, studies: Path, log: Path, token: str | None = None, **conf: str
+) -> tuple[subprocess.Popen[bytes], str]:
+    """MONAI Label's own command, or with a token ours, which puts a door in front."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
     env["MONAI_LABEL_SESSION_PATH"] = str(log.parent / "sessions")
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "monailabel.main",
-        "start_server",
-        "--app",
-        str(app),
-        "--studies",
-        str(studies),
-    ]
+    plain = ["monailabel.main", "start_server", "--host", "127.0.0.1"]
+    door = ["monai_denoiseg.cli", "label-server", "--token", str(token)]
+    command = [sys.executable, "-W", "ignore", "-m", *(plain if token is None else door)]
+    command += ["--app", str(app), "--studies", str(studies), "--port", str(port)]
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [
-                *command,
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(port),
-                *(word for pair in conf.items() for word in ("--conf", *pair)),
-            ],
+            [*command, *(word for pair in conf.items() for word in ("--conf", *pair))],
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=env,
             cwd=log.parent,
         )
     address = f"http://127.0.0.1:{port}"
+    wanted = urllib.request.Request(f"{address}/info/", headers={"Authorization": f"Bearer {token}"})
     for _ in range(360):
         try:
-            urllib.request.urlopen(f"{address}/info/", timeout=30).close()
+            urllib.request.urlopen(wanted, timeout=30).close()
             return process, address
         except OSError:
             assert process.poll() is None, log.read_text()[-3000:]
@@ -205,12 +205,14 @@ def start_server(app: Path, studies: Path, log: Path, **conf: str) -> tuple[subp
 
 @pytest.fixture(scope="session")
 def server(networks: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """MONAI Label behind the door, with one damaged file in its study."""
     pytest.importorskip("monailabel", reason=WAY_OUT)
     folder = tmp_path_factory.mktemp("server")
     study = write_planes(folder / "study")
     write_volume(folder / "study" / "volume.nii.gz")
+    (study.folder / "broken.nii.gz").write_bytes(b"")
     app = write_app(folder / "app", models=networks)
-    process, address = start_server(app, study.folder, folder / "server.log")
-    yield Server(address, app, study, folder / "server.log")
+    process, address = start_server(app, study.folder, folder / "server.log", TOKEN)
+    yield Server(address, app, study, folder / "server.log", TOKEN)
     process.terminate()
     process.wait(30)

@@ -14,7 +14,7 @@ import torch
 from monai_denoiseg.engines import DenoiSegInferer, Precision
 from monai_denoiseg.label import measure, scores
 from monai_denoiseg.label.acquisition import blind_spot_error, choose, prediction_entropy
-from monai_denoiseg.label.predict import model_file
+from monai_denoiseg.label.bundles import model_file
 from monai_denoiseg.label.scores import ScoreBook
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.transforms import BlindSpot, FixedBlindSpotd

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from monai_denoiseg.label.answers import status_of, told
 from monai_denoiseg.label.api import HELP, INSTALLED
-from monai_denoiseg.label.app import DenoiSegApp, status_of, told
+from monai_denoiseg.label.app import DenoiSegApp
 from monai_denoiseg.label.infer_tasks import BundleTask
 from monai_denoiseg.label.results import read_labels, read_stats
 from monai_denoiseg.label.study_tasks import candidates, measures_of, trained_bundle

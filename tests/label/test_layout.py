@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import runpy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +72,15 @@ def test_a_full_disk_leaves_no_half_app(tmp_path: Path, monkeypatch: pytest.Monk
         write_app(tmp_path / "app")
     assert list(tmp_path.iterdir()) == []
     write_app(tmp_path / "app", ["denoiseg_2d"])
+
+
+def test_a_full_disk_is_one_line_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `shutil` says it: the file that is read first, the one that is written second."""
+
+    def full(source: Any, target: Any, **_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(OSError, match=r"cannot write .*app/model/denoiseg_2d/configs/.*\.json: no space left on the disk"):
+        write_app(tmp_path / "app", ["denoiseg_2d"])
+    assert list(tmp_path.iterdir()) == []

@@ -12,16 +12,10 @@ import torch
 
 from monai_denoiseg.bundle.run import run_bundle
 from monai_denoiseg.label import predict_file
-from monai_denoiseg.label.predict import class_names, label_names, load_for, model_file, predict_to
-from monai_denoiseg.label.results import (
-    cast_to,
-    checked_device,
-    convert,
-    infer_settings,
-    read_labels,
-    served_bundles,
-    value_names,
-)
+from monai_denoiseg.label.bundles import class_names, label_names, model_file
+from monai_denoiseg.label.options import checked_device, infer_settings
+from monai_denoiseg.label.predict import load_for, predict_to
+from monai_denoiseg.label.results import cast_to, convert, read_labels, served_bundles, value_names
 from monai_denoiseg.networks import DenoiSegNet
 
 from .conftest import Study, write_volume

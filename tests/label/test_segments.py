@@ -11,7 +11,7 @@ import tifffile
 
 from monai_denoiseg.data import LoadItemd
 from monai_denoiseg.label.outlines import Outline
-from monai_denoiseg.label.segments import prepare_label, read_segments, segment_names
+from monai_denoiseg.label.segments import prepare_label, read_segments, segment_names, segment_values, values_of_segments
 
 from .conftest import AFFINE, Study, write_volume
 from .test_outlines import asap, square
@@ -33,6 +33,44 @@ def test_classes_go_by_name_not_by_order() -> None:
     np.testing.assert_array_equal(read_segments(np.array([0, 1, 2]), ["Spleen", "liver"], classes), [0, 2, 1])
     with pytest.raises(ValueError, match="a segment is called 'heart'; the classes are background, liver, spleen"):
         read_segments(np.array([0, 1]), ["heart"], classes)
+
+
+CLASSES = ["background", "liver", "spleen"]
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "numbers", "expected"),
+    [
+        ([0, 2], ["liver"], [2], [0, 1]),  # a script says which value is which
+        ([0, 5, 9], ["spleen", "liver"], [9, 5], [0, 1, 2]),
+        ([0, 1, 2], ["spleen", "liver"], [2, 1], [0, 1, 2]),  # in another order than the list
+        ([0, 1, 2], ["spleen", "liver"], [2, 3], [0, 2, 1]),  # 3D Slicer left out the first segment and counted it
+        ([0, 1, 2], ["spleen", "liver"], [None, None], [0, 2, 1]),
+        ([0, 1, 2], ["spleen", "liver"], [1, 1], [0, 2, 1]),
+    ],
+)
+def test_which_value_is_which_segment(
+    values: list[int], names: list[str], numbers: list[int | None], expected: list[int]
+) -> None:
+    assert read_segments(np.array(values), names, CLASSES, numbers).tolist() == expected
+
+
+@pytest.mark.parametrize(("values", "numbers"), [([0, 2], []), ([0, 2], [3]), ([0, 1, 3], [1])])
+def test_a_value_of_no_segment_is_refused_with_classes(values: list[int], numbers: list[int | None]) -> None:
+    with pytest.raises(ValueError, match=r"holds the value [23], but its segments are .*liver; send `label_info`"):
+        read_segments(np.array(values), ["liver"], CLASSES, numbers)
+    assert read_segments(np.array(values), ["liver"], (), numbers).tolist() == values  # numbers of objects
+
+
+def test_numbers_a_client_sends() -> None:
+    listed = [{"name": "a", "idx": 2}, {"name": "b", "idx": True}, {"name": "c", "idx": "3"}, {"name": "d"}, 5]
+    assert segment_values({"label_info": listed}) == [2, None, None, None]
+    assert segment_values({"label_info": 5}) == segment_values({}) == []
+    assert values_of_segments(np.array([5]), 2, [5]) == [1, 2]
+
+
+def test_a_hidden_segment_by_its_number() -> None:
+    assert read_segments(np.array([0, 1, 2, 5]), ["not annotated"], (), [5]).tolist() == [0, 1, 2, -1]
 
 
 def test_an_empty_segment_of_no_class_does_not_matter() -> None:

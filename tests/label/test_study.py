@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from monai_denoiseg.label.study import describe, image_path, served_times, split_study, study_items, unsuitable
+from monai_denoiseg.label.study import describe, image_path, served_times, split_study, study_items
+from monai_denoiseg.label.usable import unsuitable
 
 from .conftest import FakeDatastore, Study, write_volume
 
@@ -74,9 +75,25 @@ def test_image_by_id_or_path(study: Study) -> None:
     store = datastore(study)
     assert image_path(store, "plane0").name == "plane0.tif"
     assert image_path(store, str(study.folder / "plane1.tif")).name == "plane1.tif"
-    for name in ("", "nowhere"):
+    for name in ("", "nowhere", "/", str(study.folder), "A" * 100_000, "a\0b"):
         with pytest.raises(LookupError, match="no image"):
             image_path(store, name)
+
+
+def test_a_segment_that_is_no_class_stops_with_the_name_of_the_file(study: Study, tmp_path: Path) -> None:
+    store = datastore(study)
+    store.infos = {"plane0": {"label_info": [{"name": "heart", "idx": 1}]}}
+    with pytest.raises(ValueError, match=r"label plane0\.tif: "):
+        study_items(store, tmp_path, classes=["background", "cell"])
+
+
+def test_numbers_of_segments_reach_the_label(study: Study, tmp_path: Path) -> None:
+    store = datastore(study)
+    tifffile.imwrite(tmp_path / "plane0.tif", np.full((48, 40), 7, np.uint8))
+    store.labels["plane0"] = tmp_path / "plane0.tif"
+    store.infos = {"plane0": {"label_info": [{"name": "cell", "idx": 7}]}}
+    [item] = [item for item in study_items(store, tmp_path / "work", classes=["background", "cell"]) if "plane0" in item["image"]]
+    assert np.unique(tifffile.imread(item["label"])).tolist() == [1]
 
 
 def test_frames_are_said_to_be_split(tmp_path: Path) -> None:
@@ -87,4 +104,7 @@ def test_frames_are_said_to_be_split(tmp_path: Path) -> None:
 def test_served_times() -> None:
     store = FakeDatastore({"a": Path("a"), "b": Path("b")}, {})
     store.image_infos = {"a": {"strategy": {"random": {"ts": 7}, "other": {"ts": 9}}}}
+    for odd in (None, 5, [], {"random": None}, {"random": {"ts": "x"}}):
+        store.image_infos["b"] = {"strategy": odd}
+        assert list(served_times(store, ["a", "b"], "random")) == ["a"]
     assert json.dumps(served_times(store, ["a", "b"], "random")) == '{"a": 7.0}'

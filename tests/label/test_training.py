@@ -14,7 +14,8 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
 from monai_denoiseg.bundle.folders import bundle_folder
-from monai_denoiseg.label.predict import model_file, predict_file
+from monai_denoiseg.label.bundles import model_file
+from monai_denoiseg.label.predict import predict_file
 from monai_denoiseg.label.results import read_stats
 from monai_denoiseg.label.study import split_study, study_items
 from monai_denoiseg.label.training import Progress, publish_model, same_network, train_on_study, training_settings

@@ -1,6 +1,7 @@
 """Blind spots: which voxels are hidden, and what replaces them."""
 
 from monai_denoiseg.transforms.blindspot.blindspot import BlindSpot, FixedBlindSpotd, Spots, draw_spots
+from monai_denoiseg.transforms.blindspot.rand_blindspot import RandBlindSpot, RandBlindSpotd
 from monai_denoiseg.transforms.blindspot.replacement import STRATEGIES
 from monai_denoiseg.transforms.blindspot.struct_copy import copy_blocks
 from monai_denoiseg.transforms.blindspot.struct_mask import (
@@ -16,6 +17,8 @@ __all__ = [
     "STRATEGIES",
     "BlindSpot",
     "FixedBlindSpotd",
+    "RandBlindSpot",
+    "RandBlindSpotd",
     "Spots",
     "box_mask",
     "copy_blocks",

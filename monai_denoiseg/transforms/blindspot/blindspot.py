@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
+from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from monai_denoiseg.checks import check_int, check_option, check_range
@@ -162,8 +163,13 @@ class BlindSpot(Transform):
 
         Raises:
             TypeError: when the batch is not of a floating type (a replacement could not be written back exactly).
-            ValueError: when the struct mask does not have as many axes as the image.
+            ValueError: when it is one sample, not a batch, or the struct mask does not have as many axes as the image.
         """
+        if batch.dim() not in (4, 5) or getattr(batch, "is_batch", True) is False:
+            raise ValueError(
+                f"`BlindSpot` takes a batch (B, C, [D,] H, W), got {tuple(batch.shape)}: for one sample (C, [D,] H, W), as in "
+                "MONAI's Compose, take RandBlindSpot or RandBlindSpotd (a MetaTensor that is a batch after all: .as_tensor())"
+            )
         if not batch.is_floating_point():
             raise TypeError(f"blind spots need a floating point image, got {batch.dtype}; convert with .float()")
         generator = self._generator(batch.device, seed)
@@ -249,7 +255,7 @@ class FixedBlindSpotd(MapTransform):
         """Return the item with hidden image and mask added."""
         out = dict(data)
         for key in self.key_iterator(out):
-            image = torch.as_tensor(out[key])
+            image = convert_to_tensor(out[key])
             # A sum over the voxels tells the items apart and, unlike a hash of the memory, does not depend on its layout. It is
             # hashed together with the seed because torch's generator on the CPU looks at 32 bits of a seed only.
             own = zlib.crc32(f"{self.seed} {float(image.double().sum()):.9g}".encode())

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from monai_denoiseg.bundle.datalists import count_data, typical_spacing
+from monai_denoiseg.bundle.domain import describe_images
 from monai_denoiseg.data.digest import content_digest
 from monai_denoiseg.handlers import versions
 from monai_denoiseg.processes import unwrap
@@ -58,7 +59,9 @@ def describe_training(
         "intensity": intensity_range(dataset),
         "data": fingerprint(training, validation),
     }
-    unwrap(network).training_info = found
+    own = unwrap(network)
+    own.training_info = found
+    describe_images(getattr(own, "segmenter", own), dataset)
     return found
 
 

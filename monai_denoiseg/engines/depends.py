@@ -16,7 +16,7 @@ from torch import nn
 
 from monai_denoiseg import __version__
 
-_WITHOUT_EFFECT = {"output_dir", "device", "progress", "digest", "training", "_written", "dataset", "data", "R"}
+_WITHOUT_EFFECT = {"output_dir", "device", "progress", "digest", "training", "domain", "_written", "dataset", "data", "R"}
 """Attributes that say where and how a result is made, not what it is."""
 _OF_EVERY_MODULE = set(vars(nn.Module()))
 

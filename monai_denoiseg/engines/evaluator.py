@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from ignite.engine import Events
 from monai.engines import PrepareBatch, SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from torch import nn
 
+from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.trainer import average_parts
 from monai_denoiseg.losses import DenoiSegLoss
@@ -69,7 +71,8 @@ class DenoiSegEvaluator(SupervisedEvaluator):
             prepare_batch=prepare_batch,
             **kwargs,
         )
-        self.loss_function = loss_function
+        self.loss_function, self.domain = loss_function, DomainCheck(network)
+        self.add_event_handler(Events.COMPLETED, lambda _: self.domain.report())
         if loss_function is not None:
             # Before the handlers, so that they find the averages when an epoch is completed.
             average_parts(self)
@@ -83,6 +86,7 @@ class DenoiSegEvaluator(SupervisedEvaluator):
             network: Any = unwrap(self.network)
             if "intensity" not in kwargs:
                 kwargs["intensity"] = network.intensity(image)
+            self._look(batchdata, image)
             self.state.output["pred"] = self.inferer(self.precision.layout(image), self.network, *args, **kwargs)
             if self.loss_function is not None:
                 blind = self.inferer.predict(self.precision.layout(hidden), self.network, *args, **kwargs)
@@ -90,3 +94,9 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return self.state.output  # type: ignore[no-any-return]  # a list after decollation
+
+    def _look(self, batchdata: Mapping[str, Any], images: torch.Tensor) -> None:
+        """Compare images that come from files with those of the training."""
+        names = getattr(batchdata["image"], "meta", {}).get("filename_or_obj")
+        for name, image in zip([names] if isinstance(names, str) else names or [], images, strict=False):
+            self.domain.add(str(name), image)

@@ -16,6 +16,7 @@ from torch import nn
 from monai_denoiseg.checks import check_int, check_option
 from monai_denoiseg.data.lazy import can_stream, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
+from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
 from monai_denoiseg.engines.frames import frames_of, loaded_frames
@@ -90,6 +91,7 @@ class FilePredictor(Evaluator):
         self.stream_voxels = check_int("stream_voxels", stream_voxels, 0)
         self.existing, self.skipped = self._existing(existing), set[int]()
         self.failures: dict[str, str] = {}
+        self.domain = DomainCheck(self.network)
         self.add_event_handler(Events.STARTED, lambda _: self.failures.clear())
 
     def _existing(self, policy: str) -> ExistingResults:
@@ -137,6 +139,7 @@ class FilePredictor(Evaluator):
         batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
         with self.mode(self.network), self.precision.autocast(self.network, batch):
             pred = self.inferer(self.precision.layout(batch), self.network)
+        self.domain.add(self._name(index), batch[0])
         self.write({**item, "pred": pred[0].float()})
 
     def _is_streamed(self, path: str) -> bool:
@@ -172,6 +175,7 @@ class FilePredictor(Evaluator):
         data = getattr(self.dataset, "data", None)
         self.skipped = set() if data is None else self.existing.plan(data, self._writer)
         super().run(global_epoch)
+        self.domain.report()
         if self.failures:
             listed = "; ".join(f"{name}: {reason}" for name, reason in self.failures.items())
             raise RuntimeError(f"{len(self.failures)} of {len(self.dataset)} files failed: {listed}")

@@ -20,7 +20,7 @@ from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.data.sinks import SUFFIXES, Sink, chunk_shape, open_sink, part_path
 from monai_denoiseg.engines.inferer import Tile, tiles
 from monai_denoiseg.engines.journal import Journal
-from monai_denoiseg.engines.whole_range import check_finite, streamed_range
+from monai_denoiseg.engines.whole_range import check_finite, streamed_range, usual_window
 from monai_denoiseg.files import ResultSet, readable_size
 from monai_denoiseg.spacing import voxel_size
 from monai_denoiseg.transforms import refine_denoised
@@ -107,7 +107,9 @@ class StreamJob:
             self.bar.update(self._work(step))
 
     def _predict(self, frame: int) -> None:
-        intensity = self._intensity(frame).to(self.owner.device)
+        intensity = self._intensity(frame).cpu()
+        self._look(frame, intensity)
+        intensity = intensity.to(self.owner.device)
         kinds = self.network.n_classes
         for number in self._to_do("predict", frame):
             tile = self.tiles[number]
@@ -147,11 +149,20 @@ class StreamJob:
         kept = self.journal.get(f"intensity {frame}")
         if kept is None:
             cores = (self.tiles[number].core for number in self._to_do("intensity", frame, noted=False))
-            kept = streamed_range(self.image, frame, cores).tolist()
+            kept = streamed_range(self.image, frame, cores, usual_window(self.network)).tolist()
             self.journal.keep(f"intensity {frame}", kept)
         else:
             self.bar.update(self._work("intensity") * len(self.tiles))
         return torch.tensor(kept)
+
+    def _look(self, frame: int, intensity: torch.Tensor) -> None:
+        """Compare a frame with the images of the training."""
+
+        def read(place: tuple[slice, ...]) -> torch.Tensor:
+            return torch.from_numpy(self.image.read(frame, place).astype(np.float32))
+
+        name = f"{self.image.path} (frame {frame + 1})" if self.image.frames > 1 else str(self.image.path)
+        self.owner.domain.add_windows(name, read, self.shape, intensity[0])
 
     def _find(self, frame: int) -> None:
         """Number the objects of a frame. Labelling is quick beside the network, so it is done again after an interruption."""

@@ -17,6 +17,7 @@ from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.data.sinks import SUFFIXES, part_path
 from monai_denoiseg.engines.depends import digest_of
+from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.inferer import DenoiSegInferer
 from monai_denoiseg.engines.journal import Journal
 from monai_denoiseg.engines.precision import Precision
@@ -103,7 +104,7 @@ class StreamingPredictor:
         self.output_format = check_option("output_format", output_format, FORMATS)
         self.save_probabilities, self.axes, self.progress = save_probabilities, axes, progress
         self.spacing = None if spacing is None else [float(size) for size in spacing]
-        self.digest = ""
+        self.digest, self.domain = "", DomainCheck(self.network)
         self._written: dict[Path, str] = {}
 
     def open(self, path: str | os.PathLike) -> LazyImage:
@@ -144,6 +145,7 @@ class StreamingPredictor:
                 raise refusal(self.output_dir, name, foreign, path)
             with Journal(self.output_dir / f".{output_stem(path)}.partial", self.settings(image), str(path)) as journal:
                 self._run(image, targets, journal)
+        self.domain.report()
         return targets
 
     def _run(self, image: LazyImage, targets: dict[str, Path], journal: Journal) -> None:

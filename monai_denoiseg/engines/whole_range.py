@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from monai_denoiseg.intensity import robust_moments, sample_stride
+from monai_denoiseg.intensity import sample_moments, sample_stride
 
 
-def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]]) -> Tensor:
+def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]], usual: Sequence[int] | None = None) -> Tensor:
     """Return what :func:`~monai_denoiseg.intensity.robust_moments` returns for the whole image, to the bit.
 
     That function looks at every n-th voxel of a large image; the same ones are collected here, a few million at most.
@@ -22,6 +22,7 @@ def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]])
         image: a :class:`~monai_denoiseg.data.LazyImage`.
         frame: which of its frames.
         windows: slices that cover the image once.
+        usual: spatial shape of the images the network was trained on, the ``window`` of that function.
 
     Returns:
         ``(1, 2, C)`` float32: offsets and scales.
@@ -39,12 +40,26 @@ def streamed_range(image: Any, frame: int, windows: Iterable[tuple[slice, ...]])
     shape = image.spatial_shape
     total = math.prod(shape)
     stride = sample_stride(total)
-    samples = []
+    samples, places = [], []
     for window in windows:
         data = check_finite(image.read(frame, window), str(image.path))
-        samples.append(data.reshape(len(data), -1)[:, _chosen(window, shape, stride)].astype(np.float32))
-    # Their order does not matter.
-    return robust_moments(torch.from_numpy(np.concatenate(samples, 1))[None, :, None], max_samples=total)
+        number = _numbers(window, shape)
+        chosen = number % stride == 0
+        samples.append(data.reshape(len(data), -1)[:, chosen].astype(np.float32))
+        places.append(number[chosen])
+    order = np.argsort(np.concatenate(places), kind="stable")  # that of the voxels, whatever that of the windows
+    sample = torch.from_numpy(np.concatenate(samples, 1)[:, order])[None]
+    return sample_moments(sample, list(shape), stride, window=None if usual is None else list(usual))
+
+
+def usual_window(network: Any) -> list[int] | None:
+    """Usual spatial shape of the images a network was trained on, where its file tells.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> usual_window(DenoiSegNet(2, depth=1, features=4)) is None
+    True
+    """
+    return getattr(getattr(network, "denoiser", network), "window", None)
 
 
 def check_finite(data: np.ndarray, name: str) -> np.ndarray:
@@ -67,11 +82,10 @@ def check_finite(data: np.ndarray, name: str) -> np.ndarray:
     return data
 
 
-def _chosen(window: tuple[slice, ...], shape: tuple[int, ...], stride: int) -> np.ndarray:
-    """Which voxels of a window, in memory order, are every ``stride``-th of the whole image."""
-    number: Any = 0
+def _numbers(window: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers of a window's voxels in the whole image, in memory order."""
+    number: Any = np.zeros((), np.int64)
     for span, length in zip(window, shape, strict=True):
-        # Only remainders are needed: they stay small.
-        number = (np.expand_dims(number, -1) * length + np.arange(span.start, span.stop)) % stride
-    chosen: np.ndarray = number.reshape(-1) == 0
-    return chosen
+        number = np.expand_dims(number, -1) * length + np.arange(span.start, span.stop)
+    numbers: np.ndarray = number.reshape(-1)
+    return numbers

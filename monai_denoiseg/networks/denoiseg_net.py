@@ -20,8 +20,11 @@ from monai_denoiseg.networks.description import (
     matching_head,
     present_state,
 )
+from monai_denoiseg.networks.domain import know_domain
 from monai_denoiseg.networks.foreign import ForeignNet
 from monai_denoiseg.networks.padding import check_image, reflect_to_multiple
+from monai_denoiseg.networks.plausible import plausible
+from monai_denoiseg.networks.prepare import usable_weights
 from monai_denoiseg.networks.unet import CAREUNet
 
 NORMALISATIONS = ("dataset", "image")
@@ -76,7 +79,7 @@ class DenoiSegNet(nn.Module):
     torch.Size([1, 4, 33, 50])
     """
 
-    __jit_unused_properties__ = ("rays", "architecture", "training_info")
+    __jit_unused_properties__ = ("rays", "architecture", "training_info", "domain")
 
     mean: Tensor
     std: Tensor
@@ -91,6 +94,10 @@ class DenoiSegNet(nn.Module):
     denoises: bool
     multiple: list[int]
     receptive_radius: list[int]
+    sees_whole: bool
+    window: Optional[list[int]]  # noqa: UP045 (TorchScript)
+    bounded: bool
+    bounds: list[list[float]]
 
     def __init__(
         self,
@@ -121,26 +128,15 @@ class DenoiSegNet(nn.Module):
             raise ValueError("`n_classes` is 0 and `denoises` is False: the network would have no output")
         check_option("normalisation", normalisation, NORMALISATIONS)
         channels = spatial_dims, in_channels, self.head.channels + (in_channels if denoises else 0)
-        self.unet = (
-            CAREUNet(
-                *channels,
-                depth=depth,
-                features=features,
-                kernel_size=kernel_size,
-                strides=strides,
-                norm=norm,
-                variant=variant,
-                head_features=self.head.widening * features,
-            )
-            if backbone is None
-            else ForeignNet(backbone, *channels, multiple, receptive_radius)
-        )
+        care: dict[str, Any] = {"depth": depth, "features": features, "kernel_size": kernel_size, "strides": strides}
+        care |= {"norm": norm, "variant": variant, "head_features": self.head.widening * features}
+        reach = multiple, receptive_radius
+        self.unet: Any = CAREUNet(*channels, **care) if backbone is None else ForeignNet(backbone, *channels, *reach)
         self.activation = self.head.activation()
         self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
         self.n_classes, self.classes = self.head.channels, self.head.classes
-        self.multiple, self.receptive_radius = self.unet.multiple(), self.unet.receptive_radius()
+        self.multiple, self.sees_whole = self.unet.multiple(), self.unet.sees_whole
         self.plan = {"spatial_dims": spatial_dims, "in_channels": in_channels, "denoises": denoises}
-        self.sees_whole: bool = self.unet.sees_whole
         self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
@@ -150,6 +146,7 @@ class DenoiSegNet(nn.Module):
         self.register_buffer("blind", torch.tensor(True))
         self.register_buffer("overlap", torch.tensor([0.4, 0.4]))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
+        know_domain(self)
         self.register_buffer(KEY, encode_description(describe_network(self, self._file)))
 
     @property
@@ -170,7 +167,21 @@ class DenoiSegNet(nn.Module):
 
     @training_info.setter
     def training_info(self, info: Mapping[str, Any]) -> None:
-        file = self._file | {"training": dict(info)}
+        self._tell("training", info)
+
+    @property
+    def domain(self) -> dict[str, Any]:
+        """What the file tells of the images it was trained on, see :func:`~monai_denoiseg.networks.domain.describe_domain`."""
+        return dict(self._file.get("domain", {}))
+
+    @domain.setter
+    def domain(self, fields: Mapping[str, Any]) -> None:
+        self._tell("domain", fields)
+        know_domain(self)
+
+    @torch.jit.unused
+    def _tell(self, key: str, fields: Mapping[str, Any]) -> None:
+        file = self._file | {key: dict(fields)}
         encode_description(describe_network(self, file))  # too long: say so now, not after the training
         self._file = file
         self._write_description()
@@ -204,26 +215,8 @@ class DenoiSegNet(nn.Module):
         self.std.copy_(std)
 
     def set_class_weights(self, weights: Tensor | Sequence[float]) -> None:
-        """Tell the network the class weights of its training loss, which evaluation mode then undoes.
-
-        A class of weight 0 is never learnt and left alone.
-
-        Args:
-            weights: one number a class, not negative.
-
-        Raises:
-            ValueError: when there is not one weight a class.
-
-        >>> net = DenoiSegNet(2, depth=1, features=4)
-        >>> net.set_class_weights([1, 0, 5])
-        >>> net.class_weights
-        tensor([1., 1., 5.])
-        """
-        values = torch.as_tensor(weights, dtype=torch.float32)
-        if values.shape != self.class_weights.shape:
-            n = len(self.class_weights)
-            raise ValueError(f"`class_weights` needs {n} values (one a class), got shape {tuple(values.shape)}")
-        self.class_weights.copy_(torch.where(values > 0, values, torch.ones_like(values)))
+        """Tell the network the class weights of its training loss, which evaluation mode undoes, see :func:`usable_weights`."""
+        self.class_weights.copy_(usable_weights(weights, len(self.class_weights)))
 
     @torch.jit.export
     def intensity(self, image: Tensor) -> Tensor:
@@ -233,7 +226,7 @@ class DenoiSegNet(nn.Module):
             image: whole images ``(B, C, [D,] H, W)``.
         """
         if bool(self.image_mode):
-            return robust_moments(image)
+            return robust_moments(image, window=self.window)
         return torch.stack([self.mean, self.std]).unsqueeze(0).expand(image.shape[0], 2, self.in_channels)
 
     def forward(self, image: Tensor, intensity: Optional[Tensor] = None) -> Tensor:  # noqa: UP045 (TorchScript)
@@ -258,7 +251,10 @@ class DenoiSegNet(nn.Module):
         shape = [intensity.shape[0], self.in_channels] + [1] * self.spatial_dims
         offset = intensity[:, 0].reshape(shape)
         scale = intensity[:, 1].reshape(shape)
-        x = self.unet(reflect_to_multiple((image.to(torch.float32) - offset) / scale, self.multiple))
+        x = (image.to(torch.float32) - offset) / scale
+        if self.bounded and not self.training:
+            x = plausible(x, torch.tensor(self.bounds, dtype=x.dtype, device=x.device))
+        x = self.unet(reflect_to_multiple(x, self.multiple))
         for axis in range(self.spatial_dims):
             x = x.narrow(axis + 2, 0, size[axis])
         logits: Tensor = x[:, : self.n_classes].to(torch.float32)
@@ -271,14 +267,7 @@ class DenoiSegNet(nn.Module):
 
     @torch.jit.export
     def activate(self, output: Tensor) -> Tensor:
-        """Turn the logits of an output into probabilities.
-
-        Args:
-            output: what :meth:`forward` returned, ``(B, n_classes + C, [D,] H, W)``.
-
-        Returns:
-            The same with the head's probabilities (softmax of classes; object probability and distances of at least 0.001).
-        """
+        """Turn the logits of an output into the head's probabilities (of a StarDist head: and distances of at least 0.001)."""
         activated: Tensor = self.activation(output)
         return activated
 
@@ -302,6 +291,7 @@ class DenoiSegNet(nn.Module):
         if found is not None:
             self.head = matching_head(found, self.architecture, self.head)
             self._file = blank_description() | found
+            know_domain(self)
             state_dict[prefix + KEY] = self.description.clone()
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
         if found is not None:

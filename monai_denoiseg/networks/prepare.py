@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from monai_denoiseg.processes import unwrap
@@ -32,3 +33,22 @@ def prepare_network(
     network.set_statistics(*statistics)
     network.set_class_weights(class_weights)
     network.blind.fill_(target is None)
+
+
+def usable_weights(weights: Tensor | Sequence[float], n: int) -> Tensor:
+    """Class weights as a network undoes them. A class of weight 0 is never learnt and left alone.
+
+    Args:
+        weights: one number a class, not negative.
+        n: number of classes.
+
+    Raises:
+        ValueError: when there is not one weight a class.
+
+    >>> usable_weights([1, 0, 5], 3)
+    tensor([1., 1., 5.])
+    """
+    values = torch.as_tensor(weights, dtype=torch.float32)
+    if values.shape != (n,):
+        raise ValueError(f"`class_weights` needs {n} values (one a class), got shape {tuple(values.shape)}")
+    return torch.where(values > 0, values, torch.ones_like(values))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from monai_denoiseg.heads import Head
 from monai_denoiseg.networks.denoiseg_net import DenoiSegNet
+from monai_denoiseg.networks.plausible import REACH
 
 
 class SequentialNet(nn.Module):
@@ -58,7 +59,7 @@ class SequentialNet(nn.Module):
         self.n_classes, self.classes, self.denoises = segmenter.n_classes, segmenter.classes, True
         self.sees_whole: bool = denoiser.sees_whole or segmenter.sees_whole
         self.multiple = [math.lcm(*pair) for pair in zip(denoiser.multiple, segmenter.multiple, strict=True)]
-        reach = [sum(pair) for pair in zip(denoiser.receptive_radius, segmenter.receptive_radius, strict=True)]
+        reach = [sum(pair) + 2 * REACH for pair in zip(denoiser.receptive_radius, segmenter.receptive_radius, strict=True)]
         self.receptive_radius = [-(-r // m) * m for r, m in zip(reach, self.multiple, strict=True)]
         self.register_buffer("image_mode", denoiser.image_mode.clone())
 

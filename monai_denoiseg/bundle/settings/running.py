@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigWorkflow, ReferenceResolver
+from monai.bundle.utils import ID_SEP_KEY
 
 from monai_denoiseg.bundle.folders import BUNDLES, RUN, bundle_folder
 from monai_denoiseg.bundle.resume import continued_settings
@@ -64,7 +65,7 @@ def user_settings() -> dict[str, Any]:
 
 def _keep_definition(resolver: ReferenceResolver) -> None:
     """Hand the definition of a backbone on, not the network made of it: the model file must be able to build it again."""
-    item = resolver.items.get("network_def#backbone")
+    item = resolver.items.get(f"network_def{ID_SEP_KEY}backbone")
     if item is not None and isinstance(item.config, dict) and "_target_" in item.config:
         item.config = item.config | {"_mode_": "callable"}
 

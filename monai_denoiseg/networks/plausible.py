@@ -1,0 +1,51 @@
+"""Values that no training image held, before they reach a network."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+REACH = 2
+"""Voxels to each side that :func:`plausible` looks at."""
+
+
+def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> Tensor:
+    """Replace values far outside the range a network was trained on: it answers to them with nonsense all around.
+
+    Far is more than the width of the range beyond its ends. Such a value, if no other such value lies beside it (a hot pixel) or
+    all of them are equal (a scale bar, a frame, padding), is no measurement: it becomes the mean of its usable neighbours, or 0,
+    the mean of the image, where there are none. Others are clipped at the end of the range.
+
+    Args:
+        image: normalised, ``(B, C, [D,] H, W)``.
+        bounds: lower and upper ends of the range, ``(2, C)``.
+        reach: voxels to each side that are neighbours.
+
+    Returns:
+        The same, with finite values as plausible as those of the training; whatever lies nearer is left alone.
+
+    >>> image = torch.zeros(1, 1, 5, 5)
+    >>> image[..., 2, 2], image[..., 0, 0] = 1000, 3
+    >>> plausible(image, torch.tensor([[-1.0], [4.0]]))[0, 0].max()
+    tensor(3.)
+    """
+    shape = [1, -1] + [1] * (image.dim() - 2)
+    low, high = bounds[0].reshape(shape), bounds[1].reshape(shape)
+    width = high - low
+    wrong = (image < low - width) | (image > high + width)
+    nothing = torch.full_like(image, -float("inf"))
+    alike = _largest(torch.where(wrong, image, nothing), reach) == -_largest(torch.where(wrong, -image, nothing), reach)
+    share = _mean((~wrong).to(image.dtype), reach)
+    around = _mean(torch.where(wrong, torch.zeros_like(image), image), reach) / share.clamp(min=1e-6)
+    return torch.where(wrong, torch.where(alike, around, torch.minimum(torch.maximum(image, low), high)), image)
+
+
+def _largest(image: Tensor, reach: int) -> Tensor:
+    if image.dim() == 4:
+        return F.max_pool2d(image, 2 * reach + 1, 1, reach)
+    return F.max_pool3d(image, 2 * reach + 1, 1, reach)
+
+
+def _mean(image: Tensor, reach: int) -> Tensor:
+    if image.dim() == 4:
+        return F.avg_pool2d(image, 2 * reach + 1, 1, reach)
+    return F.avg_pool3d(image, 2 * reach + 1, 1, reach)

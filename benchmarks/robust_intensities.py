@@ -113,10 +113,8 @@ def measure(data: Path, every: int, seed: int) -> dict[str, Any]:
 
 def confocal(data: Path) -> Iterator[tuple[str, np.ndarray]]:
     """The nuclei kind of FMD: four raw frames and the mean of fifty, whole and in quarters."""
-    frames = [
-        *tifffile.imread(data / "fmd" / "Confocal_BPAE_B_raw.tif"),
-        tifffile.imread(data / "fmd" / "Confocal_BPAE_B_gt.tif"),
-    ]
+    raw, mean = (tifffile.imread(data / "fmd" / f"Confocal_BPAE_B_{kind}.tif") for kind in ("raw", "gt"))
+    frames = [*raw, mean]
     for number, frame in enumerate(frames):
         yield f"frame {number}", frame
         for y in (0, 256):

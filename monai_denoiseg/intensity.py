@@ -58,7 +58,7 @@ def robust_moments(
     """
     flat = image.detach().flatten(2)
     stride = sample_stride(flat.shape[2], max_samples)
-    return sample_moments(flat[:, :, ::stride], image.shape[2:], stride, low, high, window)
+    return sample_moments(flat[:, :, ::stride], list(image.shape[2:]), stride, low, high, window)
 
 
 def sample_moments(

@@ -84,7 +84,7 @@ def _squashed(sample: Tensor, most: float = 4.0) -> Tensor:
 
 def _widened(found: Tensor, grid: list[int]) -> Tensor:
     """The blocks and those beside them, ``(B, C, *grid)``."""
-    found = found.reshape([found.shape[0], found.shape[1]] + grid)
+    found = found.reshape(list(found.shape[:2]) + grid)
     for axis in range(len(grid)):
         n, wider = grid[axis], found.clone()
         if n > 1:

@@ -132,14 +132,14 @@ class FilePredictor(Evaluator):
     def _predict(self, index: int) -> None:
         frames = frames_of(self.dataset, index)
         for item in loaded_frames(self.dataset, index, frames) if frames else [self.dataset[index]]:
-            self._predict_item(item)
+            self._predict_item(item, self._name(index))
 
-    def _predict_item(self, item: Mapping[str, Any]) -> None:
+    def _predict_item(self, item: Mapping[str, Any], name: str) -> None:
         image = item["image"]
         batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
         with self.mode(self.network), self.precision.autocast(self.network, batch):
             pred = self.inferer(self.precision.layout(batch), self.network)
-        self.domain.add(self._name(index), batch[0])
+        self.domain.add(name, batch[0])
         self.write({**item, "pred": pred[0].float()})
 
     def _is_streamed(self, path: str) -> bool:

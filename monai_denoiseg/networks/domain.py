@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -58,13 +59,13 @@ def look(read: Callable[[tuple[slice, ...]], Tensor], shape: Sequence[int], wind
     >>> look(lambda place: torch.zeros(1, 8, 8)[(slice(None), *place)], (8, 8), (4, 4)).shape
     (1, 22)
     """
-    best, found = -1.0, np.zeros((0, 0))
+    best, found = -1.0, torch.zeros(0, 0)
     for place in windows(shape, window):
         part = read(place).float()[:MOST_CHANNELS].clamp(-10, 20)
         contrast = float(_half(_half(_half(part))).flatten(1).std(1, correction=0).max())
         if contrast > best:
             best, found = contrast, part
-    return figures(found)  # type: ignore[arg-type]
+    return figures(found)
 
 
 def figures(image: Tensor) -> np.ndarray:
@@ -126,7 +127,7 @@ def describe_domain(network: Any, images: Sequence[Tensor] | Any) -> dict[str, A
     for i in chosen:
         image = torch.as_tensor(images[i]).float()
         seen = normalised(image, network.intensity(image[None])[0])
-        rows.append(look(lambda place, seen=seen: seen[(slice(None), *place)], seen.shape[1:], window))
+        rows.append(look(partial(_window_of, seen), seen.shape[1:], window))
         ends.append(torch.quantile(_thin(seen.flatten(1)), torch.tensor([0.001, 0.999]), dim=1).numpy())
     low, high = np.stack(ends).min(0)[0], np.stack(ends).max(0)[1]
     known = [_cloud(np.stack([row[c] for row in rows])) for c in range(rows[0].shape[0])]
@@ -226,3 +227,7 @@ def check_domain(domain: Mapping[str, Any], channels: int, spatial_dims: int) ->
     if not right:
         raise ValueError("its `domain` does not fit the network; take another copy of the file")
     return dict(domain)
+
+
+def _window_of(image: Tensor, place: tuple[slice, ...]) -> Tensor:
+    return image[(slice(None), *place)]

@@ -1,6 +1,6 @@
 """What intensities do to the shipped network: larger fields, damaged pixels, other exposures, and images it does not know.
 
-Every --every-th image of 256 x 256 of dev-test of DSB2018, without test-time augmentation, by the rule and the threshold of the file.
+Every --every-th image of 256 x 256 of dev-test of DSB2018, without test-time augmentation, by rule and threshold of its file.
 Warnings are those that `infer` gives, for images that nobody should trust it with and for those it was made for. Columns of
 several versions of the program stand side by side in the record; another version is measured through PYTHONPATH:
 

@@ -76,8 +76,8 @@ def warn_of_exposures(contrasts: Sequence[float]) -> bool:
         return False
     logger.warning(
         "the training images are of different exposures or bit depths: %d have a contrast (bright minus dark) of up to %.3g, %d "
-        "of %.3g and more. One mean and deviation for all cannot serve both: train with --normalisation image, or bring them to one "
-        "scale first",
+        "of %.3g and more. One mean and deviation for all cannot serve both: train with --normalisation image, or bring them to "
+        "one scale first",
         place + 1,
         found[place],
         len(found) - place - 1,

@@ -138,6 +138,7 @@ def zipped(name: str, content: bytes = b"owned", link: bool = False) -> bytes:
         ("a.tar.gz", archive("a" * 50)[:-30], "is no archive"),
         ("a.7z", b"7z", "is no archive"),
     ],
+    ids=range(9),  # the contents hold the time
 )
 def test_archives_that_are_not_unpacked(name: str, content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):

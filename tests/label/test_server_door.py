@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from .conftest import WAY_OUT, Server
-from .test_fuzz_requests import attack
 
 pytest.importorskip("monailabel", reason=WAY_OUT)
+
+from .test_fuzz_requests import attack  # noqa: E402 (it is skipped as a whole where there is no MONAI Label)
+
 pytestmark = pytest.mark.label
 
 

@@ -12,7 +12,7 @@ from .conftest import WAY_OUT, Server
 
 pytest.importorskip("monailabel", reason=WAY_OUT)
 
-from .test_fuzz_requests import attack  # noqa: E402 (it is skipped as a whole where there is no MONAI Label)
+from .test_fuzz_requests import attack
 
 pytestmark = pytest.mark.label
 

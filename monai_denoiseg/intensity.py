@@ -99,6 +99,10 @@ def _clip(sample: Tensor, quantiles: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(sample, quantiles[0].unsqueeze(2)), quantiles[1].unsqueeze(2))
 
 
+FEWEST = 16
+"""Voxels that are a plateau."""
+
+
 def burnt_in(sample: Tensor, bright: bool) -> Tensor:
     """Voxels of the extreme value, where that is no measurement: padding, a scale bar, a frame.
 
@@ -113,8 +117,9 @@ def burnt_in(sample: Tensor, bright: bool) -> Tensor:
     Returns:
         bool ``(B, C, n)``.
 
-    >>> burnt_in(torch.tensor([[[0.0, 1, 2, 3, 9, 9]]]), True).int().tolist(), burnt_in(torch.arange(5.0)[None, None], True).any()
-    ([[[0, 0, 0, 0, 1, 1]]], tensor(False))
+    >>> image = torch.cat([torch.linspace(0, 3, 200), torch.full((40,), 9.0)])[None, None]
+    >>> int(burnt_in(image, True).sum()), int(burnt_in(torch.arange(500.0)[None, None], True).sum())
+    (40, 0)
     """
     values = sample if bright else -sample
     values = torch.where(torch.isnan(sample), torch.full_like(values, -float("inf")), values)
@@ -125,7 +130,7 @@ def burnt_in(sample: Tensor, bright: bool) -> Tensor:
     spread = (quantiles[1] - quantiles[0]).unsqueeze(2)
     gap = extreme - rest.nan_to_num(-float("inf")).amax(2, keepdim=True)
     share = found.to(torch.float32).mean(2, keepdim=True)
-    return found & (share > 0.002) & (share < 0.5) & (spread > 0) & (gap > spread / 2)
+    return found & (share > 0.002) & (found.sum(2, keepdim=True) >= FEWEST) & (share < 0.5) & (spread > 0) & (gap > spread / 2)
 
 
 def check_statistics(mean: Tensor, std: Tensor, channels: int) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -135,6 +134,7 @@ def run(command: str, words: list[str], cwd: str, env: dict[str, str]) -> None:
     sys.path[0] = cwd if kind == "-m" else ""
     sys.argv = ["-c" if kind == "-c" else name, *rest]
     if kind == "-m":
+        sys.modules.pop(name, None)
         runpy.run_module(name, run_name="__main__", alter_sys=True)
     else:
         names: dict[str, Any] = {"__name__": "__main__"}
@@ -150,8 +150,8 @@ def ended(program: Callable[[], object]) -> int:
             return error.code or 0
         print(error.code, file=sys.stderr)
         return 1
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         return 1
     return 0
 

@@ -37,6 +37,11 @@ def inference_data(
     Raises:
         FileNotFoundError: when there is no image.
         ValueError: for an unsupported format, or two images of one stem.
+
+    >>> inference_data("missing.tif")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: missing.tif does not exist
     """
     if simulation_is_missing(dataset_dir):
         return []
@@ -76,6 +81,11 @@ def evaluation_data(
     Raises:
         FileNotFoundError: when there is no image.
         ValueError: whatever is wrong with the files.
+
+    >>> evaluation_data("missing")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: missing does not exist
     """
     if simulation_is_missing(dataset_dir):
         return []

@@ -82,6 +82,12 @@ def images_datalist(source: Source, pattern: str | None = None, images: str = "i
     Raises:
         FileNotFoundError: when there is no such file or folder, or no image in it.
         ValueError: for an unsupported file format, or two files of one stem (their results would overwrite each other).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "a.tif").touch()
+    ...     [Path(item["image"]).name for item in images_datalist(folder)]
+    ['a.tif']
     """
     if not is_list_file(source):
         return inference_datalist(source, pattern, images)

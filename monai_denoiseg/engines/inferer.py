@@ -200,7 +200,7 @@ class DenoiSegInferer(Inferer):
         parts = self.tiling(size, own, tta=tta)
         if len(parts) == 1:
             return self.predict_window(inputs, own, intensity, tta=tta)
-        if own.sees_whole:
+        if getattr(own, "sees_whole", False):
             return self._blended(inputs, own, intensity, tta)
         result: Tensor | None = None
         for part in parts:

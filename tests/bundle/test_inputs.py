@@ -23,7 +23,7 @@ def test_properties_without_images(bundle: str, config: str, tmp_path: Path, mon
     assert workflow.check_properties() == []
     with pytest.raises(RuntimeError) as caught:
         workflow.run()
-    with pytest.raises(FileNotFoundError, match=r"no images? .*pass --"):
+    with pytest.raises(FileNotFoundError, match=r"no images?.* pass --"):
         raise first_cause(caught.value)
     assert not (tmp_path / "out").exists()
 

@@ -99,16 +99,12 @@ def _clip(sample: Tensor, quantiles: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(sample, quantiles[0].unsqueeze(2)), quantiles[1].unsqueeze(2))
 
 
-FEWEST = 16
-"""Voxels that are a plateau."""
-
-
 def burnt_in(sample: Tensor, bright: bool) -> Tensor:
     """Voxels of the extreme value, where that is no measurement: padding, a scale bar, a frame.
 
     It is none where a gap separates it from all others that is wider than half of what these spread to that side: from their
-    median to the half per cent farthest out. Half of the voxels and more are a background; as few as the percentiles of
-    :func:`robust_moments` cut off do no harm.
+    median to the half per cent farthest out. Half of the voxels and more are a background; fewer than 16, or than the percentiles
+    of :func:`robust_moments` cut off, do no harm.
 
     Args:
         sample: ``(B, C, n)``; NaN is left out.
@@ -130,7 +126,7 @@ def burnt_in(sample: Tensor, bright: bool) -> Tensor:
     spread = (quantiles[1] - quantiles[0]).unsqueeze(2)
     gap = extreme - rest.nan_to_num(-float("inf")).amax(2, keepdim=True)
     share = found.to(torch.float32).mean(2, keepdim=True)
-    return found & (share > 0.002) & (found.sum(2, keepdim=True) >= FEWEST) & (share < 0.5) & (spread > 0) & (gap > spread / 2)
+    return found & (share > 0.002) & (found.sum(2, keepdim=True) >= 16) & (share < 0.5) & (spread > 0) & (gap > spread / 2)
 
 
 def check_statistics(mean: Tensor, std: Tensor, channels: int) -> tuple[Tensor, Tensor]:

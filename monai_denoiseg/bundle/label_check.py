@@ -21,7 +21,7 @@ SEVERAL = 0.05
 """Share of the numbers in several pieces from which on it is no slip of the annotator's hand. DSB2018 has none in 19,372."""
 
 
-def check_labels(items: Iterable[Item], load: LoadItemd, n: int = 20, required: bool = False) -> dict[str, int] | None:
+def check_labels(items: Iterable[Item], load: Any, n: int = 20, required: bool = False) -> dict[str, int] | None:
     """Look at some labels of a data list and warn of what objects do not look like.
 
     Whatever is wrong for certain is refused when a label is loaded. Here it is counted what may be right: numbers in several
@@ -29,7 +29,7 @@ def check_labels(items: Iterable[Item], load: LoadItemd, n: int = 20, required: 
 
     Args:
         items: data list, by file.
-        load: what loads them in the run.
+        load: what loads them in the run: a ``LoadItemd``, or a chain of transforms with one.
         n: labels to look at, at most, spread over the list.
         required: whether a list whose labels are all "not annotated" is an error.
 
@@ -44,6 +44,7 @@ def check_labels(items: Iterable[Item], load: LoadItemd, n: int = 20, required: 
     True
     """
     labelled = [item for item in items if "label" in item]
+    load = next(part for part in getattr(load, "transforms", [load]) if isinstance(part, LoadItemd))
     if not labelled or not is_main_process():
         return None
     chosen = sorted({round(i) for i in np.linspace(0, len(labelled) - 1, min(check_int("n", n, 1), len(labelled)))})

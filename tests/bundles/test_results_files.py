@@ -242,8 +242,8 @@ def test_what_is_passed_over_is_said(images: Path, tmp_path: Path, model: Path, 
     (images / "folder.tif").mkdir()
     assert infer(images, tmp_path / "out", model) == 1
     said = capsys.readouterr()
-    (warning,) = [line for line in said.out.splitlines() if "passed over: " in line]
-    assert "WARNING" in warning and warning.endswith("passed over: folder.tif (a folder)")
+    (warning,) = [line for line in said.out.splitlines() if "passed over: " in line and "WARNING" in line]
+    assert warning.endswith("passed over: folder.tif (a folder)")
     assert "2 of 4 files failed" in said.err and "gone.tif" in said.err and "loop.tif" in said.err
     assert len(content(tmp_path / "out")) == 4
 

@@ -130,18 +130,8 @@ def test_the_clock_tells_the_parts_of_a_step(speed: ModuleType, tmp_path: Path, 
         return JointLoss(total, total, total * 0)
 
     clock = module.Clock(tmp_path / "clock.json")  # type: ignore[attr-defined]
-    trainer = DenoiSegTrainer(
-        "cpu",
-        2,
-        SlowLoader(now),
-        network,
-        optimizer,
-        SimpleNamespace(parts=loss),
-        prepare,
-        train_handlers=[clock],
-        amp="off",
-        epoch_length=2,
-    )  # type: ignore[arg-type]
+    parts: Any = SlowLoader(now), network, optimizer, SimpleNamespace(parts=loss), prepare
+    trainer = DenoiSegTrainer("cpu", 2, *parts, train_handlers=[clock], amp="off", epoch_length=2)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: network(torch.ones(1, 1, 8, 8)))  # the validation
     trainer.run()
 

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from monai_denoiseg.bundle.folders import bundle_folder, trained_in
 from monai_denoiseg.engines import DenoiSegInferer
+from monai_denoiseg.engines.domain_check import DomainCheck
+from monai_denoiseg.heads import rule_of
 from monai_denoiseg.networks import load_network
 
 
@@ -40,7 +42,7 @@ def predict(image: ArrayLike, network: Any = None, *, spacing: Any = None, **opt
             options of the rule (see :func:`~monai_denoiseg.heads.rule_of`).
 
     Returns:
-        :class:`Prediction`. In float32, as ``infer --amp off``.
+        :class:`Prediction`. In float32, as ``infer --amp off``; an image unlike those of the training is warned of.
 
     Raises:
         FileNotFoundError: when there is no such network.
@@ -50,13 +52,14 @@ def predict(image: ArrayLike, network: Any = None, *, spacing: Any = None, **opt
     >>> labels.shape, denoised.dtype
     ((20, 30), dtype('float32'))
     """
-    from monai_denoiseg.heads import rule_of
-
     net = _network(network)
     batch = _batch(image, net.spatial_dims, net.in_channels)
     inferer = DenoiSegInferer(**_defaults(net.spatial_dims) | {key: options.pop(key) for key in INFERER if key in options})
     rule = rule_of(net, **options) if net.n_classes else None
     output = inferer(batch, net)[0]
+    domain = DomainCheck(net)
+    domain.add("the image", batch[0])
+    domain.report()
     probabilities, denoised = output[: net.n_classes], output[net.n_classes :].numpy()
     labels = None if rule is None else np.asarray(rule(probabilities, spacing=spacing))[0]
     shape = np.asarray(image).shape

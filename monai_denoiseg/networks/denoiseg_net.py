@@ -252,8 +252,9 @@ class DenoiSegNet(nn.Module):
         offset = intensity[:, 0].reshape(shape)
         scale = intensity[:, 1].reshape(shape)
         x = (image.to(torch.float32) - offset) / scale
+        taken = torch.zeros_like(x[:, :1])
         if self.bounded and not self.training:
-            x = plausible(x, torch.tensor(self.bounds, dtype=x.dtype, device=x.device))
+            x, taken = plausible(x, torch.tensor(self.bounds, dtype=x.dtype, device=x.device))
         x = self.unet(reflect_to_multiple(x, self.multiple))
         for axis in range(self.spatial_dims):
             x = x.narrow(axis + 2, 0, size[axis])
@@ -263,7 +264,7 @@ class DenoiSegNet(nn.Module):
         if not self.denoises:
             return logits
         # float() because autocast may hand back bf16, which cannot hold a raw intensity.
-        return torch.cat([logits, x[:, self.n_classes :].to(torch.float32) * scale + offset], 1)
+        return torch.cat([logits, (x[:, self.n_classes :].to(torch.float32) + taken) * scale + offset], 1)
 
     @torch.jit.export
     def activate(self, output: Tensor) -> Tensor:

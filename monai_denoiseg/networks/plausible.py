@@ -8,12 +8,15 @@ REACH = 2
 """Voxels to each side that :func:`plausible` looks at."""
 
 
-def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> Tensor:
+def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> tuple[Tensor, Tensor]:
     """Replace values far outside the range a network was trained on: it answers to them with nonsense all around.
 
     Far is more than the width of the range beyond its ends. Such a value, if no other such value lies beside it (a hot pixel) or
     all of them are equal (a scale bar, a frame, padding), is no measurement: it becomes the mean of its usable neighbours, or 0,
     the mean of the image, where there are none. Others are clipped at the end of the range.
+
+    A network that denoises must not lose what was measured: what was taken off is given back, to be added to its output, but for
+    hot pixels, one or two beside each other.
 
     Args:
         image: normalised, ``(B, C, [D,] H, W)``.
@@ -21,12 +24,14 @@ def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> Tensor:
         reach: voxels to each side that are neighbours.
 
     Returns:
-        The same, with finite values as plausible as those of the training; whatever lies nearer is left alone.
+        The same, with finite values as plausible as those of the training (whatever lies nearer is left alone), and what was
+        taken off and is to be added to the denoised image, 0 elsewhere.
 
     >>> image = torch.zeros(1, 1, 5, 5)
     >>> image[..., 2, 2], image[..., 0, 0] = 1000, 3
-    >>> plausible(image, torch.tensor([[-1.0], [4.0]]))[0, 0].max()
-    tensor(3.)
+    >>> seen, taken = plausible(image, torch.tensor([[-1.0], [4.0]]))
+    >>> seen.max(), taken.max()
+    (tensor(3.), tensor(0.))
     """
     shape = [1, -1] + [1] * (image.dim() - 2)
     low, high = bounds[0].reshape(shape), bounds[1].reshape(shape)
@@ -36,7 +41,9 @@ def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> Tensor:
     alike = _largest(torch.where(wrong, image, nothing), reach) == -_largest(torch.where(wrong, -image, nothing), reach)
     share = _mean((~wrong).to(image.dtype), reach)
     around = _mean(torch.where(wrong, torch.zeros_like(image), image), reach) / share.clamp(min=1e-6)
-    return torch.where(wrong, torch.where(alike, around, torch.minimum(torch.maximum(image, low), high)), image)
+    seen = torch.where(wrong, torch.where(alike, around, torch.minimum(torch.maximum(image, low), high)), image)
+    beside = _mean(wrong.to(image.dtype), reach) * (2 * reach + 1) ** (image.dim() - 2)
+    return seen, torch.where(wrong & (beside > 2.5), image - seen, torch.zeros_like(image))
 
 
 def _largest(image: Tensor, reach: int) -> Tensor:

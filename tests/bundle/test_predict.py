@@ -65,3 +65,11 @@ def test_no_network() -> None:
     with pytest.raises(FileNotFoundError, match=r"no trained network nope\.pt"):
         predict(np.zeros((8, 8)), "nope.pt")
     assert "predict" in dir(md)
+
+
+def test_an_image_unlike_the_training_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    image = simulate_nuclei((96, 96), seed=1).image
+    predict(image, tta=False)
+    assert "unlike those the network was trained on" not in caplog.text
+    predict(image.max() - image, tta=False)
+    assert "1 of 1 images are unlike those the network was trained on" in caplog.text

@@ -32,7 +32,7 @@ def listed_parts(
         options: how to list.
 
     Raises:
-        ValueError: for a fold that no image is in, or where there is another choice of what to validate on.
+        ValueError: for a fold that no image or every image is in, or where there is another choice of what to validate on.
 
     >>> import json, tempfile
     >>> from pathlib import Path
@@ -65,6 +65,8 @@ def listed_parts(
             listed = ", ".join(map(str, folds))
             logger.warning("%s has the folds %s, which do not count without --fold: validation images are drawn", source, listed)
         parts = split_datalist(items, fraction, seed)
+    if not parts[0]:
+        raise ValueError(f"nothing is left of {source} to train on: fold {fold} holds all of its {len(items)} images")
     _warn_of_both(*parts)
     training, validating = ([{key: value for key, value in item.items() if key != "fold"} for item in part] for part in parts)
     return training, validating

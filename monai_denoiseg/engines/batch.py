@@ -59,6 +59,7 @@ class BlindSpotBatch(PrepareBatch):
 
         image = move("image")
         if "target" in batchdata:
+            image = move("image_original") if "image_original" in batchdata else image
             hidden, mask = image, torch.ones_like(image, dtype=torch.bool)
         elif "image_original" in batchdata:
             hidden, image, mask = image, move("image_original"), move("image_mask")

@@ -23,6 +23,9 @@ from monai_denoiseg.transforms.orientation import n_orientations, orient, orient
 
 logger = logging.getLogger(__name__)
 
+SEAM = 0.1
+"""Tiles whose probabilities differ by more (a standard deviation) are warned of."""
+
 REFINE_BLOCK = {2: 1024, 3: 96}
 """Edge of the blocks in which a denoised image is refined, in voxels, by number of axes."""
 
@@ -217,9 +220,10 @@ class DenoiSegInferer(Inferer):
         found = predict_blended(
             inputs, lambda window: self.predict_window(window, own, intensity, tta=tta), tile, own.multiple, own.n_classes
         )
-        logger.info(
-            "each output of this network depends on the whole image: its tiles differ by up to %.2g, %.1g on average, "
-            "in what they segment, and are blended; a larger --tile_size lessens that",
+        logger.log(
+            logging.WARNING if found.seam[0] > SEAM else logging.INFO,
+            "each output of this network depends on the whole image: its tiles differ by up to %.2g, %.1g on average, in what they "
+            "segment, and are blended; a larger --tile_size lessens that",
             *found.seam,
         )
         return found.output

@@ -6,10 +6,12 @@ STAMP := $(VENV)/.installed
 LABEL_VENV := .venv-label
 LABEL_STAMP := $(LABEL_VENV)/.installed
 DEMO := demo
+CASES ?= ../shared/cases
+DATA ?= ../shared/data
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench label-env test-label
+.PHONY: help venv demo test lint bench cases label-env test-label
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -38,6 +40,9 @@ $(LABEL_STAMP): constraints-label.txt scripts/label_env.sh pyproject.toml
 
 test-label: $(LABEL_STAMP)  ## run the tests of the MONAI Label app, the server's among them
 	$(LABEL_VENV)/bin/python -m pytest tests/label -m "not slow" $(ARGS)
+
+cases: $(STAMP)  ## run the scripts in CASES, each a situation from a public bug report, on the images in DATA
+	$(BIN)/python scripts/cases.py $(CASES) --data $(DATA) --label-python $(LABEL_VENV)/bin/python
 
 lint: $(STAMP)  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check .

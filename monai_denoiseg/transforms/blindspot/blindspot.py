@@ -18,6 +18,7 @@ from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.transforms.blindspot.replacement import STRATEGIES
 from monai_denoiseg.transforms.blindspot.struct_copy import copy_blocks
 from monai_denoiseg.transforms.blindspot.struct_mask import read_struct_mask, struct_neighbours
+from monai_denoiseg.transforms.conventions import sample_shape
 
 PAPER_FRACTION = 1 / 64
 """The paper's 1.5 %, after its rounding in 2D: one voxel in an 8 x 8 box."""
@@ -256,6 +257,7 @@ class FixedBlindSpotd(MapTransform):
         """Return the item with hidden image and mask added."""
         out = dict(data)
         for key in self.key_iterator(out):
+            sample_shape(str(key), out[key])
             image = convert_to_tensor(out[key])
             # A sum over the voxels tells the items apart and, unlike a hash of the memory, does not depend on its layout. It is
             # hashed together with the seed because torch's generator on the CPU looks at 32 bits of a seed only.

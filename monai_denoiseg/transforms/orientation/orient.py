@@ -17,6 +17,7 @@ from monai.transforms import InvertibleTransform, MapTransform, RandomizableTran
 from monai.utils import TransformBackends
 
 from monai_denoiseg.checks import check_range
+from monai_denoiseg.transforms.conventions import sample_shape
 
 __all__ = ["RandOrient", "RandOrientd", "n_orientations", "orient", "orient_inverse", "same_spacing"]
 
@@ -168,13 +169,14 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
         """Orient ``img``.
 
         Args:
-            img: ``(C, [D,] H, W)``, or any number of leading axes; numpy, torch or MetaTensor.
+            img: ``(C, [D,] H, W)``; numpy, torch or MetaTensor.
             randomize: draw anew; otherwise apply the last draw again.
             spacing: voxel size along each axis (``[Z,] Y, X``), if known.
 
         Returns:
             The same type and shape; a view of ``img`` if nothing changes.
         """
+        sample_shape("img", img, spatial_dims=self.spatial_dims)
         if randomize:
             self.randomize(img, spacing)
         if not isinstance(img, MetaTensor):
@@ -233,8 +235,7 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
 
     @property
     def orientation(self) -> int:
-        """The last draw."""
-        return self.rand_orient.orientation
+        return self.rand_orient.orientation  # the last draw
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandOrientd:
         """See :meth:`RandOrient.set_random_state`."""
@@ -247,8 +248,7 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
         Raises:
             ValueError: when the spatial shapes of the keys differ.
         """
-        item = dict(data)
-        keys = list(self.key_iterator(item))
+        item, keys = dict(data), list(self.key_iterator(dict(data)))
         shapes = {key: tuple(item[key].shape[-self.rand_orient.spatial_dims :]) for key in keys}
         if len(set(shapes.values())) > 1:
             raise ValueError(f"all keys must have the same spatial shape, got {shapes}")

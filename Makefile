@@ -9,7 +9,7 @@ DEMO := demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench label-env test-label
+.PHONY: help venv demo test lint bench label-env test-label test-lowest test-wheel
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -38,6 +38,12 @@ $(LABEL_STAMP): constraints-label.txt scripts/label_env.sh pyproject.toml
 
 test-label: $(LABEL_STAMP)  ## run the tests of the MONAI Label app, the server's among them
 	$(LABEL_VENV)/bin/python -m pytest tests/label -m "not slow" $(ARGS)
+
+test-lowest:  ## run a part of the tests with the lowest versions pyproject.toml allows, in .venv-lowest
+	PYTHON="$(PYTHON)" bash scripts/lowest.sh .venv-lowest
+
+test-wheel: $(STAMP)  ## build the wheel, install it in a fresh environment, run the small demo there
+	rm -rf build/wheel && bash scripts/try_wheel.sh build/wheel $(BIN)/python
 
 lint: $(STAMP)  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check .

@@ -43,13 +43,14 @@ class SplitPredictiond(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.parts = each_key(self.keys, n_classes=n_classes, denoised=denoised_key, probabilities=probabilities_key)
+        places = {"denoised_key": denoised_key, "probabilities_key": probabilities_key}
+        self.parts = each_key(self.keys, n_classes=n_classes, **places)
         for part in self.parts:
             check_int("n_classes", part["n_classes"], 0)
-        for name in ("denoised", "probabilities"):
+        for name in places:
             written = [part[name] for part in self.parts]
             if len(set(written)) < len(written):
-                raise ValueError(f"`{name}_key` must be another for each of the keys {list(self.keys)}, got {written}")
+                raise ValueError(f"`{name}` must be another for each of the keys {list(self.keys)}, got {written}")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with the parts."""
@@ -60,7 +61,7 @@ class SplitPredictiond(MapTransform):
             if n < n_classes:
                 raise ValueError(f"{key!r} has {n} channels, fewer than the {n_classes} classes")
             if n > n_classes:
-                item[part["denoised"]] = prediction[n_classes:]
+                item[part["denoised_key"]] = prediction[n_classes:]
             if n_classes:
-                item[key] = item[part["probabilities"]] = prediction[:n_classes]
+                item[key] = item[part["probabilities_key"]] = prediction[:n_classes]
         return item

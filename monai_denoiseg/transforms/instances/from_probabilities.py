@@ -96,7 +96,7 @@ class ProbabilitiesToInstances(Transform):
     Args:
         threshold: default threshold on the foreground probability, in [0, 1].
         rule: ``"grow"`` (recovers contacts) or ``"paper"`` (plain connected components).
-        min_size: smallest seed: voxels, or with ``units="physical"`` an area or volume.
+        min_size: smallest seed: voxels, or with ``units="physical"`` an area or volume. The bundle for volumes takes 100.
         max_grow: largest growth: voxels, or with ``units="physical"`` a length; ``None`` for no limit.
         fill_holes: fill holes within objects.
         connectivity: 1 for face neighbours, up to the number of axes for all diagonals.
@@ -108,10 +108,10 @@ class ProbabilitiesToInstances(Transform):
         ValueError: when an argument is out of its range.
 
     >>> image = np.zeros((3, 5, 5), dtype="float32")
-    >>> image[1, 1:3, 1:3] = 0.7
+    >>> image[1, :4, :4] = 0.7
     >>> image[0] = 1 - image[1]
     >>> int(ProbabilitiesToInstances()(image).sum()), int(ProbabilitiesToInstances()(image, threshold=0.8).sum())
-    (4, 0)
+    (16, 0)
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 - MONAI's convention
@@ -120,13 +120,13 @@ class ProbabilitiesToInstances(Transform):
         self,
         threshold: float = 0.5,
         rule: str = "grow",
-        min_size: float = 0,
+        min_size: float = 15,
         max_grow: float | None = None,
         fill_holes: bool = False,
         connectivity: int = 1,
         units: str = "voxel",
         *,
-        split_neck: float = 0.0,
+        split_neck: float = 0.7,
     ) -> None:
         self.threshold = check_range("threshold", float(threshold), 0, 1)
         self.units = check_option("units", units, UNITS)
@@ -202,7 +202,7 @@ class ProbabilitiesToInstancesd(MapTransform):
         keys: KeysCollection,
         threshold: float | Sequence[float] = 0.5,
         rule: str | Sequence[str] = "grow",
-        min_size: float | Sequence[float] = 0,
+        min_size: float | Sequence[float] = 15,
         max_grow: float | Sequence[float | None] | None = None,
         fill_holes: bool | Sequence[bool] = False,
         connectivity: int | Sequence[int] = 1,
@@ -210,7 +210,7 @@ class ProbabilitiesToInstancesd(MapTransform):
         spacing_key: str = "spacing",
         allow_missing_keys: bool = False,
         *,
-        split_neck: float | Sequence[float] = 0.0,
+        split_neck: float | Sequence[float] = 0.7,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         options: dict[str, Any] = {"threshold": threshold, "rule": rule, "min_size": min_size, "max_grow": max_grow}

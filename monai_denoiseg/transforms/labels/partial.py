@@ -102,11 +102,11 @@ class FlagPartialLabeld(MapTransform):
         if label_key is not None:
             warnings.warn("`label_key` is now called `keys`, as in MONAI", FutureWarning, stacklevel=2)
         super().__init__(keys if label_key is None else label_key, allow_missing_keys)
-        self.outputs = each_key(self.keys, image=image_key, flag=flag_key, valid=valid_key)
-        for name in ("flag", "valid"):
+        self.outputs = each_key(self.keys, image_key=image_key, flag_key=flag_key, valid_key=valid_key)
+        for name in ("flag_key", "valid_key"):
             written = [one[name] for one in self.outputs if one[name] is not None]
             if len(set(written)) < len(written):
-                raise ValueError(f"`{name}_key` must be another for each of the keys {list(self.keys)}, got {written}")
+                raise ValueError(f"`{name}` must be another for each of the keys {list(self.keys)}, got {written}")
         self.flag = FlagPartialLabel()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -120,9 +120,9 @@ class FlagPartialLabeld(MapTransform):
         for key, output in zip(self.keys, self.outputs, strict=True):
             if key not in item and not self.allow_missing_keys:
                 raise KeyError(f"item without {key!r}; it has {sorted(str(name) for name in item)}")
-            item[key], item[output["flag"]], valid = self.flag(item[output["image"]], item.get(key))
-            if output["valid"] is not None:
-                item[output["valid"]] = valid
+            item[key], item[output["flag_key"]], valid = self.flag(item[output["image_key"]], item.get(key))
+            if output["valid_key"] is not None:
+                item[output["valid_key"]] = valid
         return item
 
 

@@ -249,7 +249,7 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
             ValueError: when the spatial shapes of the keys differ.
         """
         item, keys = dict(data), list(self.key_iterator(dict(data)))
-        shapes = {key: tuple(item[key].shape[-self.rand_orient.spatial_dims :]) for key in keys}
+        shapes = {key: sample_shape(str(key), item[key], spatial_dims=self.rand_orient.spatial_dims)[1:] for key in keys}
         if len(set(shapes.values())) > 1:
             raise ValueError(f"all keys must have the same spatial shape, got {shapes}")
         for index, key in enumerate(keys):

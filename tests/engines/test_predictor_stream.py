@@ -44,7 +44,7 @@ def predictor(folder: Path, paths: list[Path], **options: Any) -> FilePredictor:
     post = Compose(
         [
             SplitPredictiond("pred"),
-            ProbabilitiesToInstancesd("pred", min_size=0, split_neck=0),
+            ProbabilitiesToInstancesd("pred"),
             SavePredictiond(folder / "out", {"pred": "instances", "denoised": "denoised"}, label_keys=["pred"]),
         ]
     )

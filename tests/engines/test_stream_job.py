@@ -125,7 +125,7 @@ def test_killed_while_the_outputs_get_their_names(tmp_path: Path, monkeypatch: p
         ({"refine": True}, "refine was False, is True"),
         ({"overlap": 3}, r"overlap was \[64, 64\], is \[3, 3\]"),
         ({"threshold": 0.4}, "threshold was 0.35, is 0.4"),
-        ({"instances": ProbabilitiesToInstances(0.35, split_neck=0.7, min_size=0)}, "split_neck was 0.0, is 0.7"),
+        ({"instances": ProbabilitiesToInstances(0.35, split_neck=0.7, min_size=0)}, "split_neck was 0, is 0.7"),
         ({"output_format": "ome-zarr"}, "output_format was 'auto', is 'ome-zarr'"),
         ({"weights": True}, "weights was"),
         ({"source": True}, "source_changed was"),

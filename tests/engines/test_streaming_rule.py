@@ -39,7 +39,7 @@ def test_what_is_told_of_the_training_is_no_other_network_but_another_rule_is_an
         settings = stream(net, tmp_path).settings(image)
         net.training_info = {"scores": {"ap": 0.5}}
         assert stream(net, tmp_path).settings(image) == settings
-        net.set_rule(ProbabilitiesToInstances(min_size=7, split_neck=0))
+        net.set_rule(ProbabilitiesToInstances(min_size=7))
         assert hash_weights(net) == before
         changed = stream(net, tmp_path).settings(image)
     assert {key for key in settings if changed[key] != settings[key]} == {"min_size"}

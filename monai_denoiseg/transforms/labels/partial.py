@@ -55,7 +55,7 @@ class FlagPartialLabel(Transform):
             ValueError: when the spatial shapes of image and label differ.
         """
         expected = (1, *sample_shape("image", image)[1:])
-        if label is not None:
+        if label is not None and not hasattr(label, "shape"):
             sample_shape("label", label, "1")
         if label is None:
             label = convert_to_dst_type(np.full(expected, IGNORE), image, dtype=np.int64)[0]

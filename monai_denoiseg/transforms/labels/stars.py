@@ -207,9 +207,11 @@ class StarLabeld(MapTransform):
 
 def _whole_numbers(label: NdarrayOrTensor, ndim: int) -> np.ndarray:
     """Return ``label`` without its channel as an int64 array, or say why it holds no instances."""
-    if sample_shape("label", label, "1")[0] != 1 or label.ndim != ndim + 1:
-        shape = "(1, D, H, W)" if ndim == 3 else "(1, H, W)"
-        raise ValueError(f"`label` must have the shape {shape} for rays of {ndim} axes, got {tuple(label.shape)}")
+    shape = tuple(getattr(label, "shape", (1,) * (ndim + 1)))
+    if len(shape) != ndim + 1 or shape[0] != 1:
+        wanted = "(1, D, H, W)" if ndim == 3 else "(1, H, W)"
+        raise ValueError(f"`label` must have the shape {wanted} for rays of {ndim} axes, got {shape}")
+    sample_shape("label", label, "1", ndim)
     array: np.ndarray = convert_to_numpy(label)
     if array.dtype == bool:
         raise TypeError("`label` is boolean, but objects must be numbered 1, 2, …; number them with skimage.measure.label")

@@ -21,9 +21,7 @@ IMAGES = {False: (60, 12), True: (12, 3)}
 """Images to train on and to test with, of the usual and of the small demo."""
 
 
-def run_demo(
-    output: str | Path, seed: int = 0, overrides: Mapping[str, Any] | None = None, *, small: bool = False
-) -> Path:
+def run_demo(output: str | Path, seed: int = 0, overrides: Mapping[str, Any] | None = None, *, small: bool = False) -> Path:
     """Train on 60 simulated noisy images, 8 of them annotated; test on 12 images the network has not seen.
 
     Args:

@@ -24,7 +24,8 @@ class DenoiseImaged(MapTransform):
     Args:
         denoiser: ``model.pt``.
         keys: the image ``(C, [D,] H, W)``.
-        intensity_key: ``(2, C)`` of the image, one for each key, where the item has it (:class:`~monai_denoiseg.transforms.WholeIntensityd`).
+        intensity_key: ``(2, C)`` of the image, one for each key, where the item has it
+            (:class:`~monai_denoiseg.transforms.WholeIntensityd`).
         tile_size: see :class:`DenoiSegInferer`.
         device: where to predict.
         amp: see :class:`Precision`.

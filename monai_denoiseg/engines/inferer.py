@@ -222,8 +222,8 @@ class DenoiSegInferer(Inferer):
         )
         logger.log(
             logging.WARNING if found.seam[0] > SEAM else logging.INFO,
-            "each output of this network depends on the whole image: its tiles differ by up to %.2g, %.1g on average, in what they "
-            "segment, and are blended; a larger --tile_size lessens that",
+            "each output of this network depends on the whole image: its tiles differ by up to %.2g, %.1g on average, in what "
+            "they segment, and are blended; a larger --tile_size lessens that",
             *found.seam,
         )
         return found.output

@@ -1,4 +1,4 @@
-"""Another network through ``network_def#backbone``, as MONAI's users call bundles: training, evaluation, inference, each alone."""
+"""Another network through ``network_def#backbone``, as MONAI's users call bundles: training, evaluation, inference."""
 
 from __future__ import annotations
 

@@ -120,7 +120,9 @@ def test_the_length_does_not_depend_on_what_is_said() -> None:
 
 
 def test_monais_copy_of_a_state() -> None:
-    theirs, ours = (DenoiSegNet(2, head=BorderHead(rule=rule), **TINY) for rule in (RULE, ProbabilitiesToInstances(min_size=0, split_neck=0)))
+    theirs, ours = (
+        DenoiSegNet(2, head=BorderHead(rule=rule), **TINY) for rule in (RULE, ProbabilitiesToInstances(min_size=0, split_neck=0))
+    )
     theirs.training_info = {"told": True}
     _, changed, unchanged = copy_model_state(ours, theirs)
     assert "description" in changed

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ReferenceResolver
+from monai.bundle.utils import ID_SEP_KEY
 
 from monai_denoiseg.processes import is_main_process
 
@@ -49,10 +50,24 @@ def keep_tracking_open(resolver: ReferenceResolver) -> None:
 
     >>> keep_tracking_open(ReferenceResolver())
     """
-    for item in resolver.items.values():
+    for place, item in list(resolver.items.items()):
         if isinstance(item.config, dict) and str(item.config.get("_target_")).rpartition(".")[2] == _HANDLER:
             need_mlflow()
             item.config = {**item.config, "close_on_complete": False}
+            if "output_transform" in item.config:  # MONAI's is made for a list, one entry for each image of a batch
+                resolver.resolved_content[f"{place}{ID_SEP_KEY}output_transform"] = loss_of_step
+
+
+def loss_of_step(output: Any) -> float:
+    """The loss in what a trainer made of a batch.
+
+    Args:
+        output: of :class:`~monai_denoiseg.engines.DenoiSegTrainer`, or a list of such, one for each image.
+
+    >>> loss_of_step({"loss": 0.5}), loss_of_step([{"loss": 0.25}])
+    (0.5, 0.25)
+    """
+    return float((output[0] if isinstance(output, list) else output)["loss"])
 
 
 def add_results(resolver: ReferenceResolver, settings: Mapping[str, Any], output_dir: str, network: str | None) -> None:

@@ -106,7 +106,11 @@ class ProbabilitiesToLabelsd(MapTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection, labels: LabelRule | Sequence[LabelRule], spacing_key: str = "spacing", allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        labels: LabelRule | Sequence[LabelRule],
+        spacing_key: str = "spacing",
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.labels, self.spacing_key = per_key("labels", labels, self.keys), spacing_key

@@ -114,8 +114,7 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
     cubes of isotropic voxels. Axes whose voxel sizes differ are not exchanged. The draw uses torch's global generator, so
     restoring ``torch.get_rng_state`` replays it and DataLoader workers differ; after :meth:`set_random_state` (which MONAI's own
     DataLoader calls) it uses the private ``R``, as every MONAI transform does. A MetaTensor's affine is kept right and the draw
-    can be undone with :meth:`inverse`; plain arrays and tensors carry no trace: undo with :func:`orient_inverse` and
-    :attr:`orientation`.
+    can be undone with :meth:`inverse`; arrays and plain tensors carry no trace: :func:`orient_inverse` undoes :attr:`orientation`.
 
     Args:
         spatial_dims: 2 or 3.
@@ -170,7 +169,7 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
 
         Args:
             img: ``(C, [D,] H, W)``; numpy, torch or MetaTensor.
-            randomize: draw anew; otherwise apply the last draw again.
+            randomize: draw anew, or else apply the last draw again.
             spacing: voxel size along each axis (``[Z,] Y, X``), if known.
 
         Returns:
@@ -235,7 +234,8 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
 
     @property
     def orientation(self) -> int:
-        return self.rand_orient.orientation  # the last draw
+        """The last draw."""
+        return self.rand_orient.orientation
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandOrientd:
         """See :meth:`RandOrient.set_random_state`."""

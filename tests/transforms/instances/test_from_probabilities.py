@@ -230,7 +230,8 @@ def test_further_channels_are_not_looked_at() -> None:
     array = one_hot(spread((13, 17), 2, 3))
     denoised = np.full((2, 13, 17), 4e4, np.float32)
     np.testing.assert_array_equal(
-        ProbabilitiesToInstances(min_size=0, split_neck=0)(np.concatenate([array, denoised])), ProbabilitiesToInstances(min_size=0, split_neck=0)(array)
+        ProbabilitiesToInstances(min_size=0, split_neck=0)(np.concatenate([array, denoised])),
+        ProbabilitiesToInstances(min_size=0, split_neck=0)(array),
     )
 
 

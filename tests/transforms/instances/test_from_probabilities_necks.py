@@ -35,7 +35,8 @@ def test_objects_are_split_at_necks_before_they_grow(rule: str) -> None:
     transform = ProbabilitiesToInstances(rule=rule, split_neck=0.7, min_size=0)
     np.testing.assert_array_equal(transform(probabilities)[0], found)
     np.testing.assert_array_equal(
-        ProbabilitiesToInstancesd("pred", rule=rule, split_neck=0.7, min_size=0)({"pred": probabilities})["pred"], transform(probabilities)
+        ProbabilitiesToInstancesd("pred", rule=rule, split_neck=0.7, min_size=0)({"pred": probabilities})["pred"],
+        transform(probabilities),
     )
 
 

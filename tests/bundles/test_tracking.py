@@ -62,7 +62,7 @@ def check_training(folder: Path, dims: int, experiment: str = "monai_experiment"
     return run
 
 
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_training_its_evaluation_and_its_inference(dims: int, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     data, bundle = images(tmp_path, dims), f"denoiseg_{dims}d"

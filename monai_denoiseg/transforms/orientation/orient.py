@@ -114,7 +114,7 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
     cubes of isotropic voxels. Axes whose voxel sizes differ are not exchanged. The draw uses torch's global generator, so
     restoring ``torch.get_rng_state`` replays it and DataLoader workers differ; after :meth:`set_random_state` (which MONAI's own
     DataLoader calls) it uses the private ``R``, as every MONAI transform does. A MetaTensor's affine is kept right and the draw
-    can be undone with :meth:`inverse`; arrays and plain tensors carry no trace, see :func:`orient_inverse` and :attr:`orientation`.
+    can be undone with :meth:`inverse`; others carry no trace: see :func:`orient_inverse` and :attr:`orientation`.
 
     Args:
         spatial_dims: 2 or 3.

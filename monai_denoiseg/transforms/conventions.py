@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-
-T = TypeVar("T")
 
 _AXES = {None: "[D,] H, W", 2: "H, W", 3: "D, H, W"}
 
@@ -43,7 +41,7 @@ def sample_shape(name: str, value: Any, channels: str = "C", spatial_dims: int |
     return shape
 
 
-def per_key(name: str, value: T | Sequence[T], keys: Sequence[Any]) -> tuple[T, ...]:
+def per_key(name: str, value: Any, keys: Sequence[Any]) -> tuple[Any, ...]:
     """Spread an argument over all keys, or check that a list has one value for each, as MONAI's transforms do.
 
     Args:
@@ -65,7 +63,7 @@ def per_key(name: str, value: T | Sequence[T], keys: Sequence[Any]) -> tuple[T, 
         if len(value) != len(keys):
             raise ValueError(f"`{name}` needs one value or {len(keys)} values (one a key), got {list(value)}")
         return tuple(value)
-    return (value,) * len(keys)  # type: ignore[return-value]
+    return (value,) * len(keys)
 
 
 def each_key(keys: Sequence[Any], **options: Any) -> list[dict[str, Any]]:

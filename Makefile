@@ -6,10 +6,12 @@ STAMP := $(VENV)/.installed
 LABEL_VENV := .venv-label
 LABEL_STAMP := $(LABEL_VENV)/.installed
 DEMO := demo
+CASES ?= ../shared/cases
+DATA ?= ../shared/data
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench label-env test-label test-lowest test-wheel
+.PHONY: help venv demo test lint bench cases label-env test-label test-lowest test-wheel
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -44,6 +46,9 @@ test-lowest:  ## run a part of the tests with the lowest versions pyproject.toml
 
 test-wheel: $(STAMP)  ## build the wheel, install it in a fresh environment, run the small demo there
 	rm -rf build/wheel && bash scripts/try_wheel.sh build/wheel $(BIN)/python
+
+cases: $(STAMP)  ## run the scripts in CASES, each a situation from a public bug report, on the images in DATA
+	$(BIN)/python scripts/cases.py $(CASES) --data $(DATA) --label-python $(LABEL_VENV)/bin/python
 
 lint: $(STAMP)  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check .

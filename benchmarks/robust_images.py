@@ -56,21 +56,24 @@ DAMAGES: dict[str, Damage] = {
     "hot pixels 65535": pixels(0.0005, 65535),
     "hot pixels 4095": pixels(0.0005, 4095),
     "dead pixels 0": pixels(0.0005, 0),
-    "scale bar 65535": box(65535, 6, 60),
-    "large scale bar 65535": box(65535, 20, 120),
-    "scale bar 255": box(255, 6, 60),
-    "corner 65535": box(65535, 40, 40),
-    "bright frame 65535": box(65535, 0, 6),
-    "bright frame 255": box(255, 0, 6),
-    "dark frame 0": box(0, 0, 6),
-    "padding -3024": box(-3024, 0, 20),
     "gain 0.1": scaled(0.1),
     "gain 10": scaled(10),
     "gain 100": scaled(100),
     "gain 257": scaled(257),
     "offset 1000": scaled(1, 1000),
 }
-"""What happens to grey levels of 0 to 255."""
+"""What happens to grey levels of 0 to 255 and hides no object."""
+BOXES: dict[str, Damage] = {
+    "scale bar 65535": box(65535, 6, 60),
+    "scale bar 255": box(255, 6, 60),
+    "large scale bar 65535": box(65535, 20, 120),
+    "corner 65535": box(65535, 40, 40),
+    "bright frame 65535": box(65535, 0, 6),
+    "bright frame 255": box(255, 0, 6),
+    "dark frame 0": box(0, 0, 6),
+    "padding -3024": box(-3024, 0, 20),
+}
+"""What covers a part of the image."""
 
 
 def images_outside(data: Path, nuclei: list[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:

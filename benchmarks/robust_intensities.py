@@ -1,8 +1,9 @@
 """What intensities do to the shipped network: larger fields, damaged pixels, other exposures, and images it does not know.
 
 Every --every-th image of 256 x 256 of dev-test of DSB2018, without test-time augmentation, by rule and threshold of its file.
-Warnings are those that `infer` gives, for images that nobody should trust it with and for those it was made for. Columns of
-several versions of the program stand side by side in the record; another version is measured through PYTHONPATH:
+Objects that a bar or a frame covers do not count: the same parts of the undamaged image stand beside it. Warnings are those that
+`infer` gives, for images that nobody should trust it with and for those it was made for. Columns of several versions of the
+program stand side by side in the record; another version is measured through PYTHONPATH:
 
     python benchmarks/robust_intensities.py --data ../shared/data --column after
     PYTHONPATH=/path/to/other/version python benchmarks/robust_intensities.py --data ../shared/data --column before
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 import tifffile
 import torch
 from common import RESULTS, machine
-from robust_images import DAMAGES, Damage, field, held_out, images_outside
+from robust_images import BOXES, DAMAGES, Damage, field, held_out, images_outside
 
 from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.engines import DenoiSegInferer
@@ -43,10 +44,6 @@ class Measured:
         self.network = load_network(bundle_folder("denoiseg_2d") / "models" / "model.pt")
         self.infer = DenoiSegInferer(tta=False)
 
-    def ap(self, pairs: Iterator[Pair]) -> float:
-        """Mean average precision over images and masks."""
-        return float(np.mean([average_precision(masks.astype(np.int32), self.objects(image)) for image, masks in pairs]))
-
     def objects(self, image: np.ndarray) -> np.ndarray:
         """Labels of the objects the network finds."""
         batch = torch.from_numpy(image.astype(np.float32))[None, None]
@@ -67,9 +64,14 @@ class Measured:
         return {"warned": found, "images": found + len(missed), "missed": missed}
 
 
+def score(pairs: Iterator[Pair]) -> float:
+    """Mean average precision of found and true objects over images."""
+    return float(np.mean([average_precision(masks.astype(np.int32), found.astype(np.int32)) for found, masks in pairs]))
+
+
 def measure(data: Path, every: int, seed: int) -> dict[str, Any]:
     """All tables."""
-    found, measured = {}, Measured()
+    measured = Measured()
     paths = sorted((data / "dsb2018" / "dev-test" / "images").glob("*.tif"))
     images = [tifffile.imread(path).astype(np.float32) for path in paths]
     masks = [tifffile.imread(path.parent.parent / "masks" / path.name) for path in paths]
@@ -78,25 +80,13 @@ def measure(data: Path, every: int, seed: int) -> dict[str, Any]:
     def rng(number: int) -> np.random.Generator:
         return np.random.default_rng([seed, number])
 
-    def table(name: str, rows: dict[Any, Iterator[Pair]]) -> None:
-        found[name] = {}
-        for row, pairs in rows.items():
-            found[name][str(row)] = round(measured.ap(pairs), 4)
-            print(name, row, found[name][str(row)], flush=True)
-
-    def fields(times: int) -> Iterator[Pair]:
-        return (field(image, mask, times, rng(k)) for k, (image, mask) in enumerate(some))
-
-    def damaged(damage: Damage) -> Iterator[Pair]:
-        return ((damage(image.copy(), rng(k)), mask) for k, (image, mask) in enumerate(some))
-
-    table("fields", {n * n: fields(n) for n in FIELDS})
-    table("damaged", {name: damaged(damage) for name, damage in DAMAGES.items()})
-
     def noisy(sigma: float) -> list[np.ndarray]:
         return [image + rng(k).normal(0, sigma, image.shape).astype(np.float32) for k, image in enumerate(images)]
 
-    table("noise", {sigma: zip(noisy(sigma), masks, strict=True) for sigma in NOISE})
+    def noise(sigma: float) -> Iterator[Pair]:
+        return zip(map(measured.objects, noisy(sigma)), masks, strict=True)
+
+    found = damage_tables(measured, some, rng) | {"noise": table("noise", {sigma: noise(sigma) for sigma in NOISE})}
     names = [path.stem for path in paths]
     groups = {
         "outside": images_outside(data, images[::5]),
@@ -109,6 +99,42 @@ def measure(data: Path, every: int, seed: int) -> dict[str, Any]:
         found["warnings"][name] = measured.warned(iter(group))
         print(name, found["warnings"][name], flush=True)
     return found
+
+
+def table(name: str, rows: Mapping[Any, Iterator[Pair]]) -> dict[str, float]:
+    """Scores by row."""
+    found = {}
+    for row, pairs in rows.items():
+        found[str(row)] = round(score(pairs), 4)
+        print(name, row, found[str(row)], flush=True)
+    return found
+
+
+def damage_tables(measured: Measured, some: list[Pair], rng: Callable[[int], np.random.Generator]) -> dict[str, dict[str, float]]:
+    """Larger fields, damaged pixels, and parts that are covered."""
+    clean = [measured.objects(image) for image, _ in some]
+
+    def fields(times: int) -> Iterator[Pair]:
+        for k, (image, mask) in enumerate(some):
+            wide, truth = field(image, mask, times, rng(k))
+            yield measured.objects(wide), truth
+
+    def damaged(damage: Damage) -> Iterator[Pair]:
+        return ((measured.objects(damage(image.copy(), rng(k))), mask) for k, (image, mask) in enumerate(some))
+
+    def covered(damage: Damage, shown: bool) -> Iterator[Pair]:
+        for k, (image, mask) in enumerate(some):
+            hidden = damage(np.full_like(image, np.nan), rng(k)) == damage(image.copy(), rng(k))
+            truth = np.where(hidden, 0, mask)
+            yield (measured.objects(damage(image.copy(), rng(k))) if shown else np.where(hidden, 0, clean[k])), truth
+
+    undamaged: dict[Any, Iterator[Pair]] = {"nothing": zip(clean, (mask for _, mask in some), strict=True)}
+    return {
+        "fields": table("fields", {n * n: fields(n) for n in FIELDS}),
+        "damaged": table("damaged", undamaged | {name: damaged(damage) for name, damage in DAMAGES.items()}),
+        "covered": table("covered", {name: covered(damage, True) for name, damage in BOXES.items()}),
+        "same parts, not covered": table("not covered", {name: covered(damage, False) for name, damage in BOXES.items()}),
+    }
 
 
 def confocal(data: Path) -> Iterator[tuple[str, np.ndarray]]:

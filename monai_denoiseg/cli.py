@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "monai-denoiseg",
         description="Denoise and segment with few annotations.",
         epilog=f"The user guide: {docs_folder() / 'index.md'}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # which leaves the path whole
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"monai_denoiseg {monai_denoiseg.__version__}")
@@ -216,15 +217,11 @@ def _print_methods() -> None:
 @contextmanager
 def _plain_errors(traceback: bool) -> Iterator[None]:
     """Keep the tracebacks that MONAI's and Ignite's handlers log of an error out of the log, unless they are asked for."""
+    from monai_denoiseg.engines.errors import plain_record
+
     before = logging.getLogRecordFactory()
-
-    def record(*words: Any, **options: Any) -> logging.LogRecord:
-        made = before(*words, **options)
-        made.exc_info = made.exc_text = None
-        return made
-
     if not traceback:
-        logging.setLogRecordFactory(record)
+        logging.setLogRecordFactory(plain_record)
     try:
         yield
     finally:

@@ -32,8 +32,8 @@ def main(data: Path) -> None:
         image = tifffile.imread(path).astype(np.float32)
         images.append(torch.from_numpy(image + rng.normal(0, NOISE[number % len(NOISE)], image.shape).astype(np.float32))[None])
     network, before = load_network(MODEL), torch.load(MODEL, weights_only=True)
-    network.domain = {}  # measured as in training: by whole images
-    network.domain = describe_domain(network, images)
+    network.domain = {}  # unbounded while it is measured
+    network.domain = describe_domain(network, images, [int(v) for v in np.median([i.shape[1:] for i in images], axis=0)])
     after = network.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items() if key in after and key != "description")
     save_atomically(after, MODEL)

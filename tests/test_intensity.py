@@ -61,3 +61,16 @@ def test_percentiles_are_options_and_script_equals_eager() -> None:
 
 def test_no_gradient_flows() -> None:
     assert not robust_moments(torch.rand(1, 1, 4, 4, requires_grad=True)).requires_grad
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_hot_pixels_do_not_hide_a_scale_bar(spatial_dims: int) -> None:
+    """The brightest values were a few hot pixels, and the bar below them counted as a measurement."""
+    size = {2: (100, 120), 3: (10, 30, 40)}[spatial_dims]
+    clean = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0)) * 100
+    image = clean.clone()
+    image[..., -6:, -25:] = 4095
+    few = torch.randperm(image.numel(), generator=torch.Generator().manual_seed(1))[: image.numel() // 1250]
+    image.view(-1)[few] = 20000 + torch.arange(float(len(few)))
+    torch.testing.assert_close(robust_moments(image), robust_moments(clean), rtol=0.03, atol=1)
+    assert torch.equal(torch.jit.script(robust_moments)(image), robust_moments(image))

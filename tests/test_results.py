@@ -111,6 +111,25 @@ def test_the_network_that_is_included() -> None:
         assert [row[place] for place in ours] == [f"{scores['ap']:.3f}", f"{scores['seg']:.3f}", psnr]
 
 
+ROWS = {"area × ": "fields", "": "damaged", "covered: ": "covered"}
+
+
+def test_intensities_that_differ() -> None:
+    text, found = section("Intensities that differ"), record("robust_intensities")
+    rows = {row[0]: row[1:] for row in table(text)[1:]}
+    for start, part in ROWS.items():
+        for name, ap in found["after"][part].items():
+            bare = found["after"]["same parts, not covered"][name] if part == "covered" else None
+            wanted = [found["before"][part][name], ap, bare]
+            assert rows.pop(start + name) == ["–" if value is None else f"{value:.3f}" for value in wanted]
+    assert not rows
+    told = " ".join(text.split())
+    for name, said in found["after"]["warnings"].items():
+        assert re.search(r"noise [124]0", name) or f"{said['warned']} of {said['images']}" in told
+    noisy = [found["after"]["warnings"][f"dev-test, noise {sigma}"] for sigma in (10, 20, 40)]
+    assert f"{sum(said['warned'] for said in noisy)} of {sum(said['images'] for said in noisy)}" in told
+
+
 @pytest.mark.parametrize(("row", "alpha"), [(1, "0.5"), (2, "0")])
 def test_volumes(row: int, alpha: str) -> None:
     text = section("Volumes with two labels (BBBC050)")

@@ -6,6 +6,7 @@ from monai_denoiseg.bundle.datalists import (
     training_data,
     trains_on_labels_only,
     typical_spacing,
+    usual_size,
 )
 from monai_denoiseg.bundle.folders import (
     BUNDLES,
@@ -68,4 +69,5 @@ __all__ = [
     "trains_on_labels_only",
     "typical_spacing",
     "user_settings",
+    "usual_size",
 ]

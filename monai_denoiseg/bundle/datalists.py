@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from monai_denoiseg.bundle.folders import SIMULATED
@@ -15,6 +16,7 @@ from monai_denoiseg.bundle.kept_split import as_before, image_id
 from monai_denoiseg.bundle.parts import listed_parts
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.data import count_labelled, write_simulated
+from monai_denoiseg.data.reader import image_layout
 from monai_denoiseg.data.sources import Source
 from monai_denoiseg.processes import is_main_process, of_all_processes
 from monai_denoiseg.transforms import KeepLabels
@@ -22,6 +24,7 @@ from monai_denoiseg.transforms import KeepLabels
 logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
+_LOOKED_AT = 50
 
 
 def training_data(
@@ -196,6 +199,26 @@ def typical_spacing(items: Sequence[Mapping[str, Any]], given: Sequence[float] |
             [round(v, 4) for v in high.tolist()],
         )
     return [round(value, 6) for value in sizes.median(0).values.tolist()]
+
+
+def usual_size(items: Sequence[Mapping[str, Any]], axes: str | None = None, spatial_dims: int | None = None) -> list[int]:
+    """Median of the shapes of images, axis by axis: what a field that is much larger is told by.
+
+    Args:
+        items: data list; up to 50 images, spread evenly, are looked at.
+        axes: of the files.
+        spatial_dims: of the images.
+
+    >>> import tempfile, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, size in (("a", 32), ("b", 48), ("c", 500)):
+    ...         np.save(f"{folder}/{name}.npy", np.zeros((size, 40)))
+    ...     usual_size([{"image": f"{folder}/{name}.npy"} for name in "abc"])
+    [48, 40]
+    """
+    chosen = sorted({round(i) for i in np.linspace(0, len(items) - 1, min(_LOOKED_AT, len(items)))})
+    shapes = [image_layout(items[i]["image"], axes, spatial_dims).shape for i in chosen]
+    return [int(edge) for edge in np.median(shapes, axis=0)]
 
 
 def _in_order(items: Any) -> Iterator[Any]:

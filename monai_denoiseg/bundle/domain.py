@@ -31,18 +31,19 @@ class _Images:
         return image.as_subclass(torch.Tensor).float()
 
 
-def describe_images(network: Any, dataset: Any) -> None:
+def describe_images(network: Any, dataset: Any, window: Sequence[int]) -> None:
     """Write into a network what the images of its training look like to it, see :func:`describe_domain`.
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` that knows its normalisation; others are left alone.
         dataset: items with an ``image`` ``(C, [D,] H, W)``.
+        window: their usual spatial shape.
     """
     if not hasattr(network, "domain"):
         return
     network.domain = {}  # that of a file it starts from: training sees whole images, unbounded
     images = _Images(dataset)
-    network.domain = describe_domain(network, images)
+    network.domain = describe_domain(network, images, window)
     if not bool(network.image_mode):
         warn_of_exposures(
             [

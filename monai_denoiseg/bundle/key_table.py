@@ -165,6 +165,8 @@ def settings_page() -> str:
         "none. Paths are used as they are typed. A wrong key or value stops the command before any image is read.",
         "`python -m monai.bundle run` takes the same settings as `--key value`. There a value that begins with `$`, `@` or `%`,\n"
         "a path too, is an expression, a reference or a file, as everywhere in MONAI.",
+        "An error is one line. Where in the program it arose is shown by `--traceback`, or by the environment variable\n"
+        "`DENOISEG_TRACEBACK=1` with `python -m monai.bundle run`.",
     ]
     titles = {"train": "Training", "infer": "Inference", "evaluate": "Evaluation"}
     for task, title in titles.items():

@@ -30,38 +30,44 @@ _LOOKED_AT = 50
 
 
 def describe_training(
-    network: nn.Module, settings: Mapping[str, Any], training: Sequence[Item], validation: Sequence[Item], dataset: Any
+    network: nn.Module,
+    settings: Mapping[str, Any],
+    training: Any,
+    validation: Sequence[Item],
+    window: Sequence[int],
 ) -> dict[str, Any]:
     """Write into a network what its file will tell of its training.
 
     Args:
         network: the network that is saved (a distributed wrapper is taken off).
         settings: plain settings of the run.
-        training: data list, by file.
+        training: data set of the loaded training images; its ``data`` lists them by file.
         validation: data list, by file.
-        dataset: the loaded training images, for voxel size and intensities.
+        window: their usual spatial shape, see :func:`~monai_denoiseg.bundle.usual_size`.
 
     Returns:
         ``versions``, ``settings`` (without folders and files), ``spacing`` (the median
         voxel size; None if no file tells), ``intensity`` (see :func:`intensity_range`) and ``data`` (see :func:`fingerprint`).
 
+    >>> from monai.data import Dataset
     >>> from monai_denoiseg.networks import DenoiSegNet
-    >>> items = [{"image": torch.rand(1, 8, 8), "spacing": torch.full((2,), torch.nan)}]
+    >>> loaded = {"image": torch.rand(1, 8, 8), "spacing": torch.full((2,), torch.nan)}
+    >>> training = Dataset([{"image": "a.tif"}], lambda item: loaded)
     >>> network = DenoiSegNet(2, depth=1, features=4)
-    >>> found = describe_training(network, {"alpha": 0.5}, [], [], items)
+    >>> found = describe_training(network, {"alpha": 0.5}, training, [], (8, 8))
     >>> found["settings"], network.training_info["data"]["train"]
-    ({'alpha': 0.5}, 0)
+    ({'alpha': 0.5}, 1)
     """
     found = {
         "versions": versions(),
         "settings": {key: value for key, value in settings.items() if not key.endswith(OF_A_PLACE) and key not in OF_A_START},
-        "spacing": typical_spacing(dataset, settings.get("spacing")),
-        "intensity": intensity_range(dataset),
-        "data": fingerprint(training, validation),
+        "spacing": typical_spacing(training, settings.get("spacing")),
+        "intensity": intensity_range(training),
+        "data": fingerprint(training.data, validation),
     }
     own = unwrap(network)
     own.training_info = found
-    describe_images(getattr(own, "segmenter", own), dataset)
+    describe_images(getattr(own, "segmenter", own), training, window)
     return found
 
 

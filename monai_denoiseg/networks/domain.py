@@ -27,6 +27,8 @@ MOST_WINDOWS = {2: 8, 3: 4}
 MOST_IMAGES = 400
 """Training images looked at."""
 MOST_CHANNELS = 4
+STRANGE = 2.5
+"""A training image so many times as far from the others as three quarters of them does not say what is usual."""
 KINDS = ("brightness and contrast", "texture and sharpness", "the share of bright and dark")
 INVERTED = "bright and dark, which are exchanged (inverted or brightfield?)"
 
@@ -105,15 +107,16 @@ def _half(image: Tensor) -> Tensor:
     return pool(image[None], kernel, ceil_mode=True)[0]
 
 
-def describe_domain(network: Any, images: Sequence[Tensor] | Any) -> dict[str, Any]:
+def describe_domain(network: Any, images: Sequence[Tensor] | Any, window: Sequence[int]) -> dict[str, Any]:
     """Measure the images a network is trained on, as it sees them.
 
     Args:
         network: a :class:`~monai_denoiseg.networks.DenoiSegNet` whose normalisation is set.
         images: ``(C, [D,] H, W)`` by index, raw intensities; up to 400, spread evenly, are looked at.
+        window: usual spatial shape of the images, by which fields much larger are normalised.
 
     Returns:
-        ``window`` (median shape), ``low`` and ``high`` (the 0.1 and 99.9 percentiles of the normalised images, the farthest ones
+        ``window``, ``low`` and ``high`` (the 0.1 and 99.9 percentiles of the normalised images, the farthest ones
         of all images, each a number a channel), and for each channel ``mean``, ``inverse`` (of the covariance) and ``limit`` of
         the figures of :func:`look`: an image is outside whose distance from the mean (Mahalanobis) is larger.
         Nothing without images.
@@ -121,17 +124,16 @@ def describe_domain(network: Any, images: Sequence[Tensor] | Any) -> dict[str, A
     chosen = sorted({round(i) for i in np.linspace(0, len(images) - 1, min(MOST_IMAGES, len(images)))})
     if not chosen:
         return {}
-    shapes = np.array([images[i].shape[1:] for i in chosen])
-    window = [int(v) for v in np.median(shapes, axis=0)]
+    network.window = [int(edge) for edge in window]
     rows, ends = [], []
     for i in chosen:
         image = torch.as_tensor(images[i]).float()
         seen = normalised(image, network.intensity(image[None])[0])
-        rows.append(look(partial(_window_of, seen), seen.shape[1:], window))
+        rows.append(look(partial(_window_of, seen), seen.shape[1:], network.window))
         ends.append(torch.quantile(_thin(seen.flatten(1)), torch.tensor([0.001, 0.999]), dim=1).numpy())
     low, high = np.stack(ends).min(0)[0], np.stack(ends).max(0)[1]
     known = [_cloud(np.stack([row[c] for row in rows])) for c in range(rows[0].shape[0])]
-    return {"window": window, "low": _short(low), "high": _short(np.maximum(high, low + 1)), "channels": known}
+    return {"window": network.window, "low": _short(low), "high": _short(np.maximum(high, low + 1)), "channels": known}
 
 
 def normalised(image: Tensor, intensity: Tensor) -> Tensor:
@@ -146,7 +148,8 @@ def _cloud(rows: np.ndarray) -> dict[str, Any]:
     numbers = np.linspace(0, len(rows) - 1, len(few)).astype(int)
     # Each image by what the others say: with few images, they lie farther from a new one than from themselves.
     left_out = [_distance(rows[i], *_fit(np.delete(rows, i, 0))) for i in numbers] if len(rows) > 1 else [1.0]
-    limit = max(1.0, float(np.quantile(left_out, 0.98))) * (1 + 1 / math.sqrt(len(rows)))
+    most = min(float(np.quantile(left_out, 0.98)), STRANGE * float(np.quantile(left_out, 0.75)))
+    limit = max(1.0, most) * (1 + 1 / math.sqrt(len(rows)))
     return {"mean": _short(mean), "inverse": [_short(row) for row in inverse], "limit": float(f"{limit:.4g}")}
 
 
@@ -203,8 +206,14 @@ def know_domain(network: Any) -> None:
     """
     domain = check_domain(network.domain, network.in_channels, network.spatial_dims)
     network.bounded, network.window = bool(domain), domain.get("window")
-    network.bounds = [domain["low"], domain["high"]] if domain else [[0.0]] * 2
+    network.bounds = [domain["low"], domain["high"], _usual(domain)] if domain else [[0.0]] * 3
     network.receptive_radius = [radius + REACH * bool(domain) for radius in network.unet.receptive_radius()]
+
+
+def _usual(domain: Mapping[str, Any]) -> list[float]:
+    """Mean of the medians of the training images, normalised, a number a channel: about that of the background."""
+    known = [float(channel["mean"][LEVELS.index(0.5)]) for channel in domain["channels"]]
+    return known + [0.0] * (len(domain["low"]) - len(known))
 
 
 def check_domain(domain: Mapping[str, Any], channels: int, spatial_dims: int) -> dict[str, Any]:
@@ -221,7 +230,7 @@ def check_domain(domain: Mapping[str, Any], channels: int, spatial_dims: int) ->
     try:
         right = len(domain["window"]) == spatial_dims and min(domain["window"]) > 0
         right &= len(domain["low"]) == len(domain["high"]) == channels and "channels" in domain
-        right &= all(low < high for low, high in zip(domain["low"], domain["high"], strict=True))
+        right &= all(low < high for low, high in zip(domain["low"], domain["high"], strict=False))
     except (KeyError, TypeError) as error:
         raise ValueError("its `domain` is damaged; take another copy of the file") from error
     if not right:

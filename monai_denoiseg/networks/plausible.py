@@ -12,15 +12,15 @@ def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> tuple[Tensor, Te
     """Replace values far outside the range a network was trained on: it answers to them with nonsense all around.
 
     Far is more than the width of the range beyond its ends. Such a value, if no other such value lies beside it (a hot pixel) or
-    all of them are equal (a scale bar, a frame, padding), is no measurement: it becomes the mean of its usable neighbours, or 0,
-    the mean of the image, where there are none. Others are clipped at the end of the range.
+    all of them are equal (a scale bar, a frame, padding), is no measurement: it becomes the mean of its usable neighbours, or
+    the usual value where most are not usable. Others are clipped at the end of the range.
 
     A network that denoises must not lose what was measured: what was taken off is given back, to be added to its output, but for
     hot pixels, one or two beside each other.
 
     Args:
         image: normalised, ``(B, C, [D,] H, W)``.
-        bounds: lower and upper ends of the range, ``(2, C)``.
+        bounds: lower and upper ends of the range and the usual value, ``(3, C)``.
         reach: voxels to each side that are neighbours.
 
     Returns:
@@ -29,19 +29,20 @@ def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> tuple[Tensor, Te
 
     >>> image = torch.zeros(1, 1, 5, 5)
     >>> image[..., 2, 2], image[..., 0, 0] = 1000, 3
-    >>> seen, taken = plausible(image, torch.tensor([[-1.0], [4.0]]))
+    >>> seen, taken = plausible(image, torch.tensor([[-1.0], [4.0], [0.0]]))
     >>> seen.max(), taken.max()
     (tensor(3.), tensor(0.))
     """
     shape = [1, -1] + [1] * (image.dim() - 2)
-    low, high = bounds[0].reshape(shape), bounds[1].reshape(shape)
+    low, high, usual = bounds[0].reshape(shape), bounds[1].reshape(shape), bounds[2].reshape(shape)
     width = high - low
     wrong = (image < low - width) | (image > high + width)
     nothing = torch.full_like(image, -float("inf"))
     alike = _largest(torch.where(wrong, image, nothing), reach) == -_largest(torch.where(wrong, -image, nothing), reach)
     share = _mean((~wrong).to(image.dtype), reach)
     around = _mean(torch.where(wrong, torch.zeros_like(image), image), reach) / share.clamp(min=1e-6)
-    seen = torch.where(wrong, torch.where(alike, around, torch.minimum(torch.maximum(image, low), high)), image)
+    filled = torch.where(share > 0.5, around, usual.expand_as(image))
+    seen = torch.where(wrong, torch.where(alike, filled, torch.minimum(torch.maximum(image, low), high)), image)
     beside = _mean(wrong.to(image.dtype), reach) * (2 * reach + 1) ** (image.dim() - 2)
     return seen, torch.where(wrong & (beside > 2.5), image - seen, torch.zeros_like(image))
 

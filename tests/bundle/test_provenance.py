@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from monai.data import Dataset
 
 from monai_denoiseg.bundle import provenance
 from monai_denoiseg.bundle.provenance import describe_training, fingerprint, intensity_range
@@ -63,7 +64,8 @@ def test_no_name_of_a_folder_travels(tmp_path: Path) -> None:
     dataset = [{"image": torch.rand(1, 8, 8), "spacing": torch.tensor([0.5, 0.25])}]
     settings = {"alpha": 0.5, "dataset_dir": "/DOE^JANE", "first_stage_file": "/DOE^JANE/model.pt", "resume": True}
     (path,) = images(tmp_path, 1)
-    describe_training(network, settings, [{"image": str(path)}], [], dataset)
+    training = Dataset([{"image": str(path)}], lambda item: dataset[0])
+    describe_training(network, settings, training, [], (8, 8))
     again = DenoiSegNet(2, depth=1, features=4)
     again.load_state_dict(network.state_dict())
     assert again.training_info["settings"] == {"alpha": 0.5}

@@ -75,3 +75,12 @@ def test_a_target_hides_nothing() -> None:
     assert torch.equal(hidden, batch["image"])
     assert bool(target["mask"].all())
     assert torch.equal(target["target"], batch["target"])
+
+
+def test_the_original_is_the_input_beside_a_target() -> None:
+    """Of an item whose image was hidden by RandBlindSpotd and that has a target, the hidden image went into the network."""
+    found = batch(target=torch.rand(2, 1, 16, 16), image_original=torch.rand(2, 1, 16, 16), image_mask=torch.ones(2, 1, 16, 16))
+    hidden, target, _, _ = BlindSpotBatch(BlindSpot())(found)
+    assert torch.equal(hidden, found["image_original"])
+    assert torch.equal(target["image"], found["image_original"])
+    assert torch.equal(target["target"], found["target"])

@@ -24,6 +24,8 @@ class WholeIntensityd(MapTransform):
         keys: the image ``(C, [D,] H, W)``.
         output_key: where ``(2, C)`` goes: offsets, then scales, in the image's unit (see
             :func:`monai_denoiseg.intensity.robust_moments`); one for each key.
+        window: usual spatial shape of the images, as the network will know it: of a field more than twice as large only what is
+            not empty counts. None takes every image for a full one.
         allow_missing_keys: leave an item without the key as it is.
         key: the former name of ``keys``.
 
@@ -39,6 +41,7 @@ class WholeIntensityd(MapTransform):
         self,
         keys: KeysCollection = "image",
         output_key: str | Sequence[str] = "intensity",
+        window: Sequence[int] | None = None,
         allow_missing_keys: bool = False,
         *,
         key: str | None = None,
@@ -46,6 +49,7 @@ class WholeIntensityd(MapTransform):
         if key is not None:
             warnings.warn("`key` is now called `keys`, as in MONAI", FutureWarning, stacklevel=2)
         super().__init__(keys if key is None else key, allow_missing_keys)
+        self.window = None if window is None else [int(edge) for edge in window]
         self.output_keys = per_key("output_key", output_key, self.keys)
         if len(set(self.output_keys)) < len(self.output_keys):
             raise ValueError(f"`output_key` must be another for each of the keys {list(self.keys)}, got {self.output_keys}")
@@ -56,5 +60,5 @@ class WholeIntensityd(MapTransform):
         for key, output_key in self.key_iterator(item, self.output_keys):
             sample_shape(str(key), item[key])
             image: torch.Tensor = convert_to_tensor(item[key], track_meta=False)
-            item[output_key] = robust_moments(image[None])[0]
+            item[output_key] = robust_moments(image[None], window=self.window)[0]
         return item

@@ -128,6 +128,10 @@ def test_an_uncaught_error_ends_with_its_cause(capsys: pytest.CaptureFixture[str
     outer = RuntimeError("Failed to evaluate")
     outer.__cause__ = ValueError("the reason")
     hook(RuntimeError, outer, None)
-    assert capsys.readouterr().err.rstrip().endswith("ValueError: the reason")
+    assert capsys.readouterr().err.split() == ["ValueError:", "the", "reason"]
+    monkeypatch.setenv("DENOISEG_TRACEBACK", "1")
+    hook(RuntimeError, outer, None)
+    shown = capsys.readouterr().err
+    assert "RuntimeError: Failed to evaluate" in shown and shown.rstrip().endswith("ValueError: the reason")
     hook(ValueError, ValueError("alone"), None)
     assert capsys.readouterr().err.count("alone") == 1

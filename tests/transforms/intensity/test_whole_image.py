@@ -35,3 +35,16 @@ def test_a_crop_keeps_the_numbers_the_network_takes_from_the_whole_image() -> No
 
 def test_integer_image() -> None:
     assert WholeIntensityd()({"image": np.full((1, 4, 4), 9, np.uint16)})["intensity"].tolist() == [[9], [1]]
+
+
+@pytest.mark.parametrize("size", [(96, 80), (12, 40, 40)])
+def test_a_large_field_is_measured_as_the_network_will(size: tuple[int, ...]) -> None:
+    """Training took the whole of a sparse field, inference what is not empty of it."""
+    image = torch.randn(2, *size, generator=torch.Generator().manual_seed(0))
+    image[(slice(None), *[slice(0, edge // 4) for edge in size])] += 30
+    window = [edge // 3 for edge in size]
+    net = DenoiSegNet(len(size), 2, depth=1, features=2, normalisation="image")
+    net.window = window
+    found = WholeIntensityd(window=window)({"image": image})["intensity"]
+    assert torch.equal(found, net.intensity(image[None])[0])
+    assert not torch.equal(found, WholeIntensityd()({"image": image})["intensity"])

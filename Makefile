@@ -11,7 +11,7 @@ DATA ?= ../shared/data
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench cases label-env test-label
+.PHONY: help venv demo test lint bench cases label-env test-label test-lowest test-wheel
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -40,6 +40,12 @@ $(LABEL_STAMP): constraints-label.txt scripts/label_env.sh pyproject.toml
 
 test-label: $(LABEL_STAMP)  ## run the tests of the MONAI Label app, the server's among them
 	$(LABEL_VENV)/bin/python -m pytest tests/label -m "not slow" $(ARGS)
+
+test-lowest:  ## run a part of the tests with the lowest versions pyproject.toml allows, in .venv-lowest
+	PYTHON="$(PYTHON)" bash scripts/lowest.sh .venv-lowest
+
+test-wheel: $(STAMP)  ## build the wheel, install it in a fresh environment, run the small demo there
+	rm -rf build/wheel && bash scripts/try_wheel.sh build/wheel $(BIN)/python
 
 cases: $(STAMP)  ## run the scripts in CASES, each a situation from a public bug report, on the images in DATA
 	$(BIN)/python scripts/cases.py $(CASES) --data $(DATA) --label-python $(LABEL_VENV)/bin/python

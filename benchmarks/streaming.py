@@ -103,7 +103,7 @@ def predict(args: argparse.Namespace) -> None:
     """What the process of its own does."""
     network = load_weights(network_for_file(args.model_file), args.model_file)
     inferer = DenoiSegInferer(args.tile_size, args.tta)
-    found = ProbabilitiesToInstances(0.5, min_size=50)
+    found = ProbabilitiesToInstances(0.5, min_size=50, split_neck=0)
     StreamingPredictor(network, inferer, args.worker, instances=found, overlap=args.overlap, amp=args.amp, progress=True)(
         args.volume
     )

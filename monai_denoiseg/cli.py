@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import monai_denoiseg
-from monai_denoiseg.bundle.folders import BUNDLES
+from monai_denoiseg.bundle.folders import BUNDLES, docs_folder
 from monai_denoiseg.bundle.key_table import key_help, key_table, one_key, settings_page
 from monai_denoiseg.bundle.method_table import method_lines
 from monai_denoiseg.bundle.run import RUNS, run_bundle, tasks
@@ -47,7 +47,11 @@ def parse_overrides(words: Sequence[str], known: Mapping[str, Setting] | None = 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "monai-denoiseg", description="Denoise and segment with few annotations.", allow_abbrev=False
+        "monai-denoiseg",
+        description="Denoise and segment with few annotations.",
+        epilog=f"The user guide: {docs_folder() / 'index.md'}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # which leaves the path whole
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"monai_denoiseg {monai_denoiseg.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -101,6 +105,7 @@ def _add_others(commands: Any) -> None:
     demo = commands.add_parser("demo", help="simulate, train, infer, evaluate, report", allow_abbrev=False)
     demo.add_argument("--output", default="demo")
     demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--small", action="store_true", help="in a minute: few images, a short training")
     for sub in (simulate, report, label_app, demo):
         _add_traceback(sub)
 
@@ -148,7 +153,7 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
     else:
         from monai_denoiseg.demo import run_demo
 
-        run_demo(arguments.output, arguments.seed, parse_overrides(rest, settings_of("train")))
+        run_demo(arguments.output, arguments.seed, parse_overrides(rest, settings_of("train")), small=arguments.small)
 
 
 def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:

@@ -201,7 +201,7 @@ def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_demo_hands_its_settings_on(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("monai_denoiseg.demo.run_demo", lambda *args: calls.append(args))
+    monkeypatch.setattr("monai_denoiseg.demo.run_demo", lambda *args, small: calls.append(args))
     assert main(["demo", "--output", "here", "--max_epochs", "1"]) == 0
     assert calls == [("here", 0, {"max_epochs": 1})]
 

@@ -76,7 +76,7 @@ def test_a_foreign_folder_is_not_touched(
 
 
 def test_an_earlier_demo_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(output: Path, seed: int, overrides: Any) -> Path:
+    def run(output: Path, seed: int, *_: Any) -> Path:
         (output / "run").mkdir(parents=True)
         (output / "run" / f"{seed}.txt").write_text("x")
         if seed == 1:
@@ -88,3 +88,13 @@ def test_an_earlier_demo_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(KeyboardInterrupt) if seed == 1 else contextlib.nullcontext():
             run_demo(tmp_path / "demo", seed)
         assert [path.name for path in (tmp_path / "demo" / "run").iterdir()] == [f"{seed}.txt"]
+
+
+def test_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(monai_denoiseg.demo, "_run", lambda *arguments: asked.append(arguments))
+    for words in (["--small"], []):
+        assert main(["demo", "--output", str(tmp_path / "demo"), "--seed", "3", "--max_epochs", "2", *words]) == 0
+    (_, seed, few, *images), (_, _, usual, *many) = asked
+    assert (seed, images, many) == (3, [12, 3], [60, 12])
+    assert few["max_epochs"] == usual["max_epochs"] == 2 and few["steps_per_epoch"] < usual["steps_per_epoch"]

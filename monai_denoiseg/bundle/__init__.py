@@ -12,6 +12,7 @@ from monai_denoiseg.bundle.folders import (
     BUNDLES,
     bundle_folder,
     checkpoint_folder,
+    docs_folder,
     model_file,
     need_images,
     results_folder,
@@ -26,7 +27,7 @@ from monai_denoiseg.bundle.provenance import describe_training
 from monai_denoiseg.bundle.resume import chosen_settings, kept_settings, previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
 from monai_denoiseg.bundle.runs import RunFolder
-from monai_denoiseg.bundle.settings import check_settings, settings_of, user_settings
+from monai_denoiseg.bundle.settings import check_settings, settings_of, track_results, user_settings
 from monai_denoiseg.bundle.size_check import check_sizes
 from monai_denoiseg.bundle.two_stages import first_stage
 
@@ -43,6 +44,7 @@ __all__ = [
     "chosen_settings",
     "count_data",
     "describe_training",
+    "docs_folder",
     "evaluation_data",
     "first_stage",
     "inference_data",
@@ -62,6 +64,7 @@ __all__ = [
     "simulated_folder",
     "split_names",
     "tasks",
+    "track_results",
     "training_data",
     "trains_on_labels_only",
     "typical_spacing",

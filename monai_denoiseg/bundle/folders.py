@@ -36,6 +36,17 @@ def bundle_folder(name: str) -> Path:
     return source if source.is_dir() else package / "bundles" / name
 
 
+def docs_folder() -> Path:
+    """Folder of the user guide: in the source tree, or where the wheel puts it.
+
+    >>> (docs_folder() / "index.md").is_file()
+    True
+    """
+    package = Path(__file__).parent.parent
+    source = package.parent / "docs"
+    return source if (source / "index.md").is_file() else package / "docs"
+
+
 def run_folder(bundle_root: str | Path | None = None) -> str:
     """Folder of a training's logs, pictures and settings.
 

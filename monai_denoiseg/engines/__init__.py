@@ -1,5 +1,11 @@
 """Engines: trainer and evaluator on Ignite through MONAI, whole-image inference, streaming."""
 
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from monai_denoiseg import networks
 from monai_denoiseg.engines.batch import BlindSpotBatch
 from monai_denoiseg.engines.calibration import calibrate
 from monai_denoiseg.engines.denoise_images import DenoiseImaged
@@ -36,3 +42,10 @@ __all__ = [
     "tiles",
     "wait_for_workers",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load_network":
+        warnings.warn("load_network is now in monai_denoiseg.networks", FutureWarning, stacklevel=2)
+        return networks.load_network
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

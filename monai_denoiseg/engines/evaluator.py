@@ -15,7 +15,7 @@ from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.trainer import average_parts
 from monai_denoiseg.losses import DenoiSegLoss
-from monai_denoiseg.processes import unwrap
+from monai_denoiseg.networks import own_network
 
 
 class DenoiSegEvaluator(SupervisedEvaluator):
@@ -83,7 +83,7 @@ class DenoiSegEvaluator(SupervisedEvaluator):
         image = targets["image"]
         self.state.output = {"image": image, "label": targets["label"]}
         with self.mode(self.network), self.precision.autocast(self.network, image):
-            network: Any = unwrap(self.network)
+            network: Any = own_network(self.network)
             if "intensity" not in kwargs:
                 kwargs["intensity"] = network.intensity(image)
             self._look(batchdata, image)

@@ -15,7 +15,7 @@ from torch import Tensor
 from monai_denoiseg.checks import check_int, per_axis
 from monai_denoiseg.engines.blending import predict_blended
 from monai_denoiseg.heads import denoises
-from monai_denoiseg.networks import Network
+from monai_denoiseg.networks import Network, own_network
 from monai_denoiseg.processes import unwrap
 from monai_denoiseg.transforms import refine_denoised
 from monai_denoiseg.transforms.intensity import refine_reach
@@ -164,7 +164,7 @@ class DenoiSegInferer(Inferer):
             network: the network; its down-sampling and receptive field shape the tiles.
             tta: whether orientations are averaged; None: as the inferer was told.
         """
-        own: Network = unwrap(network)
+        own = own_network(network)
         tile = tuple(size) if self.tile_size is None else per_axis("tile_size", self.tile_size, len(size))
         if math.prod(-(-n // t) for n, t in zip(size, tile, strict=True)) == 1:
             whole = tuple(slice(0, n) for n in size)
@@ -188,7 +188,7 @@ class DenoiSegInferer(Inferer):
         Returns:
             ``(B, K + C, [D,] H, W)`` float32, as :meth:`__call__`.
         """
-        own: Network = unwrap(network)
+        own = own_network(network)
         if not (self.tta if tta is None else tta):
             return self._run(window, own, intensity)
         spatial = window.dim() - 2
@@ -197,7 +197,7 @@ class DenoiSegInferer(Inferer):
         return own.head.average(((k, orient_inverse(output, k, spatial)) for k, output in turned), spatial)
 
     def _predict(self, inputs: Tensor, network: Any, intensity: Tensor | None, tta: bool) -> Tensor:
-        own: Network = unwrap(network)
+        own = own_network(network)
         intensity = own.intensity(inputs) if intensity is None else intensity
         size = list(inputs.shape[2:])
         parts = self.tiling(size, own, tta=tta)

@@ -18,7 +18,7 @@ from monai_denoiseg.networks.from_file import load_network, load_weights, networ
 from monai_denoiseg.networks.padding import reflect_to_multiple
 from monai_denoiseg.networks.plan import Plan, plan_for_spacing, resolve_plan
 from monai_denoiseg.networks.prepare import prepare_network
-from monai_denoiseg.networks.protocol import Network
+from monai_denoiseg.networks.protocol import Network, own_network
 from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
 from monai_denoiseg.networks.two_stage import joined_network, load_denoiser, start_network
 from monai_denoiseg.networks.unet import BlurPool, CAREUNet, level_kernels, level_strides
@@ -49,6 +49,7 @@ __all__ = [
     "load_weights",
     "network_for_file",
     "noise_sigma",
+    "own_network",
     "plan_for_spacing",
     "prepare_network",
     "read_state",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from torch import Tensor
 
 from monai_denoiseg.heads import Head
+from monai_denoiseg.processes import unwrap
 
 
 class Network(Protocol):
@@ -60,3 +61,25 @@ class Network(Protocol):
 
     def square(self) -> bool:
         """Whether quarter turns make sense."""
+
+
+def own_network(network: Any) -> Network:
+    """Take a distributed wrapper off a network, and say how another package's network is used.
+
+    Args:
+        network: what an engine was given.
+
+    Raises:
+        TypeError: for a network without normalisation, head and thresholds.
+
+    >>> from torch import nn
+    >>> own_network(nn.Conv2d(1, 4, 3))
+    Traceback (most recent call last):
+        ...
+    TypeError: a Conv2d has no normalisation, head and thresholds: put it into DenoiSegNet(spatial_dims, backbone=network)
+    """
+    own = unwrap(network)
+    if not hasattr(own, "intensity") or not hasattr(own, "activate"):
+        lacks = f"a {type(own).__name__} has no normalisation, head and thresholds"
+        raise TypeError(f"{lacks}: put it into DenoiSegNet(spatial_dims, backbone=network)")
+    return cast(Network, own)

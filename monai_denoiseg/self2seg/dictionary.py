@@ -6,17 +6,19 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import torch
+from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import Transform
+from monai.transforms import MapTransform
 from torch import Tensor
 
 from monai_denoiseg.self2seg.energies_file import energies_csv, energies_svg, lambda_path_csv
 from monai_denoiseg.self2seg.loop import Self2Seg
 from monai_denoiseg.self2seg.result import Self2SegResult
 from monai_denoiseg.self2seg.starts import Boxes
+from monai_denoiseg.transforms.conventions import sample_shape
 
 
-class Self2Segd(Transform):
+class Self2Segd(MapTransform):
     """Segment and denoise the image of an item without training data.
 
     The item gets ``"mask"`` ``(1, [D,] H, W)`` int64, ``"denoised"`` ``(C, [D,] H, W)``, the whole ``"result"`` and, as texts of
@@ -24,7 +26,7 @@ class Self2Segd(Transform):
     and ``"lambda_path_csv"``. A method that only denoises gives ``"denoised"`` alone.
 
     Args:
-        keys: key of the image, ``(C, [D,] H, W)``.
+        keys: key of the image, ``(C, [D,] H, W)``; one, since the results have fixed names.
         method: called with the image as float32 tensor and returns a :class:`Self2SegResult`, as :class:`Self2Seg` does, or a
             denoised tensor; None: :class:`Self2Seg` by default. ``boxes`` and ``scribbles`` are passed to it where there are any.
         boxes: for every image, see :func:`~monai_denoiseg.self2seg.starts.start_by_boxes`; those of an item go first.
@@ -33,10 +35,11 @@ class Self2Segd(Transform):
             :func:`~monai_denoiseg.self2seg.starts.start_by_scribbles`.
         device: where to compute.
         name_key: entry of the image's metadata that is the title of the chart.
+        allow_missing_keys: leave an item without image as it is.
 
     Raises:
         KeyError: for an item without image.
-        ValueError: when the scribbles do not have the image's shape.
+        ValueError: when the scribbles do not have the image's shape, or several keys are given.
 
     >>> item = Self2Segd("image", method=lambda image: image.mean(0, keepdim=True))({"image": torch.ones(2, 4, 4)})
     >>> sorted(item), tuple(item["denoised"].shape)
@@ -45,7 +48,7 @@ class Self2Segd(Transform):
 
     def __init__(
         self,
-        keys: Hashable = "image",
+        keys: KeysCollection = "image",
         method: Callable[..., Self2SegResult | Tensor] | None = None,
         *,
         boxes: Boxes | None = None,
@@ -53,18 +56,25 @@ class Self2Segd(Transform):
         scribbles_key: Hashable = "scribbles",
         device: str | torch.device = "cpu",
         name_key: str = "filename_or_obj",
+        allow_missing_keys: bool = False,
     ) -> None:
-        self.image_key = keys if isinstance(keys, str) or not isinstance(keys, (list, tuple)) else keys[0]
+        super().__init__(keys, allow_missing_keys)
+        if len(self.keys) != 1:
+            raise ValueError(f"`keys` must be the key of one image, got {list(self.keys)}: the results have fixed names")
+        self.image_key = self.keys[0]
         self.method, self.boxes = Self2Seg() if method is None else method, boxes
         self.boxes_key, self.scribbles_key = boxes_key, scribbles_key
         self.device, self.name_key = torch.device(device), name_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with mask, denoised image and records added."""
+        if self.image_key not in data and self.allow_missing_keys:
+            return dict(data)
         if self.image_key not in data:
             raise KeyError(f"item without {self.image_key!r}; it has {sorted(str(key) for key in data)}")
         item = dict(data)
         image = item[self.image_key]
+        sample_shape(str(self.image_key), image)
         plain = torch.as_tensor(image).as_subclass(Tensor).to(self.device, torch.float32)
         found = self.method(plain, **self._hints(item, plain))
         if isinstance(found, Tensor):

@@ -1,7 +1,12 @@
 """What a MONAI user composes; the rest is in the folders, such as ``transforms.instances``."""
 
 from monai_denoiseg.transforms.blindspot import BlindSpot, FixedBlindSpotd, RandBlindSpot, RandBlindSpotd
-from monai_denoiseg.transforms.instances import ProbabilitiesToInstances, ProbabilitiesToInstancesd, StarsToInstances
+from monai_denoiseg.transforms.instances import (
+    ProbabilitiesToInstances,
+    ProbabilitiesToInstancesd,
+    StarsToInstances,
+    StarsToInstancesd,
+)
 from monai_denoiseg.transforms.intensity import WholeIntensityd, refine_denoised
 from monai_denoiseg.transforms.labels import (
     BorderLabel,
@@ -14,6 +19,7 @@ from monai_denoiseg.transforms.labels import (
     KeepSlices,
     KeepSlicesd,
     ProbabilitiesToClasses,
+    ProbabilitiesToClassesd,
     ProbabilitiesToLabelsd,
     StarLabel,
     StarLabeld,
@@ -34,6 +40,7 @@ __all__ = [
     "KeepSlices",
     "KeepSlicesd",
     "ProbabilitiesToClasses",
+    "ProbabilitiesToClassesd",
     "ProbabilitiesToInstances",
     "ProbabilitiesToInstancesd",
     "ProbabilitiesToLabelsd",
@@ -45,6 +52,7 @@ __all__ = [
     "StarLabel",
     "StarLabeld",
     "StarsToInstances",
+    "StarsToInstancesd",
     "WholeIntensityd",
     "refine_denoised",
     "star_rays",

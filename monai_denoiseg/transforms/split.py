@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from monai.config import KeysCollection
@@ -10,6 +10,7 @@ from monai.transforms import MapTransform
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import CLASSES
+from monai_denoiseg.transforms.conventions import each_key, sample_shape
 
 
 class SplitPredictiond(MapTransform):
@@ -19,13 +20,13 @@ class SplitPredictiond(MapTransform):
 
     Args:
         keys: the prediction ``(K + C, [D,] H, W)``: class probabilities, then denoised channels.
-        n_classes: K; 0 for a network that only denoises.
+        n_classes: K; 0 for a network that only denoises. A list gives one value for each key, as with the two that follow.
         denoised_key: where the denoised channels ``(C, [D,] H, W)`` go.
         probabilities_key: where the probabilities go, which later transforms may replace under ``keys``.
         allow_missing_keys: skip absent keys.
 
     Raises:
-        ValueError: when there are fewer channels than classes.
+        ValueError: when there are fewer channels than classes, or two predictions would share a key.
 
     >>> import torch
     >>> item = SplitPredictiond("pred")({"pred": torch.zeros(4, 8, 8)})
@@ -36,25 +37,31 @@ class SplitPredictiond(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        n_classes: int = len(CLASSES),
-        denoised_key: str = "denoised",
-        probabilities_key: str = "probabilities",
+        n_classes: int | Sequence[int] = len(CLASSES),
+        denoised_key: str | Sequence[str] = "denoised",
+        probabilities_key: str | Sequence[str] = "probabilities",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.n_classes = check_int("n_classes", n_classes, 0)
-        self.denoised_key, self.probabilities_key = denoised_key, probabilities_key
+        places = {"denoised_key": denoised_key, "probabilities_key": probabilities_key}
+        self.parts = each_key(self.keys, n_classes=n_classes, **places)
+        for part in self.parts:
+            check_int("n_classes", part["n_classes"], 0)
+        for name in places:
+            written = [part[name] for part in self.parts]
+            if len(set(written)) < len(written):
+                raise ValueError(f"`{name}` must be another for each of the keys {list(self.keys)}, got {written}")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with the parts."""
         item = dict(data)
-        for key in self.key_iterator(item):
-            prediction = item.pop(key)
-            n = prediction.shape[0]
-            if n < self.n_classes:
-                raise ValueError(f"{key!r} has {n} channels, fewer than the {self.n_classes} classes")
-            if n > self.n_classes:
-                item[self.denoised_key] = prediction[self.n_classes :]
-            if self.n_classes:
-                item[key] = item[self.probabilities_key] = prediction[: self.n_classes]
+        for key, part in self.key_iterator(item, self.parts):
+            n_classes, prediction = part["n_classes"], item.pop(key)
+            n = sample_shape(str(key), prediction)[0]
+            if n < n_classes:
+                raise ValueError(f"{key!r} has {n} channels, fewer than the {n_classes} classes")
+            if n > n_classes:
+                item[part["denoised_key"]] = prediction[n_classes:]
+            if n_classes:
+                item[key] = item[part["probabilities_key"]] = prediction[:n_classes]
         return item

@@ -38,7 +38,7 @@ def test_counts_and_warns(spatial_dims: int, caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.parametrize(("share", "warned"), [(0.25, True), (0.4, False)])
 def test_a_few_small_ones_are_no_reason_to_warn(share: float, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
-    found = check_sizes([item([3, 4, 5, 1, 9])], [True], ProbabilitiesToInstances(min_size=4), share=share)
+    found = check_sizes([item([3, 4, 5, 1, 9])], [True], ProbabilitiesToInstances(min_size=4, split_neck=0), share=share)
     assert found is not None
     assert found["below"] == 2
     assert bool(caplog.text) == warned
@@ -48,17 +48,17 @@ def test_what_ends_at_the_edge_or_beside_no_annotation_is_not_counted() -> None:
     label = item([2, 3, 7])["label"]
     label[0, :, 4] = -1  # beside the first
     label[0, 2, -2:] = 1  # at the edge
-    found = check_sizes([{"label": label}], [True], ProbabilitiesToInstances(min_size=5))
+    found = check_sizes([{"label": label}], [True], ProbabilitiesToInstances(min_size=5, split_neck=0))
     assert found is not None
     assert (found["objects"], found["below"]) == (2, 1)
     sliced = torch.full((1, 9, 20, 20), -1)
     sliced[0, ::5, 5:15, 5:15] = 1  # every fifth slice alone says nothing of volumes
     sliced[0, ::5][:, :5] = 0
-    assert (check_sizes([{"label": sliced}], [True], ProbabilitiesToInstances(min_size=200)) or {})["objects"] == 0
+    assert (check_sizes([{"label": sliced}], [True], ProbabilitiesToInstances(min_size=200, split_neck=0)) or {})["objects"] == 0
 
 
 def test_physical_units() -> None:
-    rule = ProbabilitiesToInstances(min_size=1.2, units="physical")
+    rule = ProbabilitiesToInstances(min_size=1.2, units="physical", split_neck=0)
     data = item([3, 4, 5], 3) | {"spacing": torch.tensor([2.0, 0.5, 0.3])}
     assert check_sizes([data], [True], rule) == {"min_size": 1.2, "units": "physical", "objects": 3, "below": 1}  # 0.9, 1.2, 1.5
     with pytest.raises(ValueError, match="needs the voxel size"):
@@ -74,14 +74,14 @@ def test_the_core_of_a_disc_is_the_disc_without_its_border() -> None:
     label = torch.from_numpy(np.asarray(BorderLabel()(truth)))
     perfect = torch.stack([label[0] == k for k in range(3)]).float()
     for smallest in (0, 9, 20, 60, 150, 1000):
-        rule = ProbabilitiesToInstances(min_size=smallest)
+        rule = ProbabilitiesToInstances(min_size=smallest, split_neck=0)
         found = check_sizes([{"label": label}], [True], rule)
         assert found is not None
         assert 4 - found["below"] == len(np.unique(np.asarray(rule(perfect)))) - 1
 
 
 def test_nothing_to_check() -> None:
-    rule = ProbabilitiesToInstances(min_size=4)
+    rule = ProbabilitiesToInstances(min_size=4, split_neck=0)
     assert check_sizes([item([3])], [False], rule) is None
     assert check_sizes([item([3])], [True], ProbabilitiesToClasses(3)) is None
     assert check_sizes([{"label": torch.zeros(1, 8, 8)}], [True], rule) == {

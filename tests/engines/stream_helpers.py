@@ -70,7 +70,7 @@ def predictor(
     refine: bool = False,
     **options: Any,
 ) -> StreamingPredictor:
-    found = ProbabilitiesToInstances(threshold, min_size=3, fill_holes=True)
+    found = ProbabilitiesToInstances(threshold, min_size=3, fill_holes=True, split_neck=0)
     options = {"instances": found, "amp": "off", "save_probabilities": True, **options}
     return StreamingPredictor(net, DenoiSegInferer(tile, tta, refine=refine), folder / "out", **options)
 

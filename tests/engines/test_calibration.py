@@ -19,7 +19,7 @@ def test_calibrate_takes_the_best_network_and_stores_its_thresholds(tmp_path: Pa
     torch.save(best.state_dict(), tmp_path / "model.pt")
     truth = torch.zeros(1, 1, 16, 16, dtype=torch.int32)
     batch = {"image": torch.rand(1, 1, 16, 16), "label": truth, "instances": truth + 1}
-    search = ThresholdSearch(last, ProbabilitiesToInstances(min_size=0), thresholds=[0.01, 0.99])
+    search = ThresholdSearch(last, ProbabilitiesToInstances(min_size=0, split_neck=0), thresholds=[0.01, 0.99])
     evaluator = DenoiSegEvaluator(
         "cpu", [batch], last, DenoiSegInferer(tta=True), BlindSpotBatch(BlindSpot()), val_handlers=[search]
     )

@@ -48,7 +48,7 @@ DIFFERENT = {
     "partial": (functools.partial(function, 1), functools.partial(function, 2)),
     "closure": (closure(1), closure(2)),
     "classic network": (ClassicNet(2, denoise="median", size=3), ClassicNet(2, denoise="median", size=5)),
-    "rule": (ProbabilitiesToInstances(min_size=3), ProbabilitiesToInstances(min_size=4)),
+    "rule": (ProbabilitiesToInstances(min_size=3, split_neck=0), ProbabilitiesToInstances(min_size=4, split_neck=0)),
     "tile": (DenoiSegInferer(tile_size=16), DenoiSegInferer(tile_size=32)),
     "axes": (Compose([LoadItemd(axes="YX")]), Compose([LoadItemd()])),
     "suffix": (SavePredictiond("a", {"pred": "x"}), SavePredictiond("a", {"pred": "y"})),

@@ -32,7 +32,7 @@ def predictor(folder: Path, network: DenoiSegNet | None = None, save: Any = None
     post = Compose(
         [
             SplitPredictiond("pred"),
-            ProbabilitiesToInstancesd("pred"),
+            ProbabilitiesToInstancesd("pred", min_size=0, split_neck=0),
             save or SavePredictiond(folder / "out", {"pred": "instances", "denoised": "denoised"}, label_keys=["pred"]),
         ]
     )

@@ -23,10 +23,10 @@ def stream(net: Any, folder: Path) -> StreamingPredictor:
 def test_without_a_rule_of_its_own_it_is_that_of_the_file(tmp_path: Path, shape: tuple[int, ...], axes: str, dims: int) -> None:
     data, net = picture(shape), network(dims)
     net.threshold.fill_(level(net, data[None]))
-    net.set_rule(ProbabilitiesToInstances(rule="paper", min_size=12))
+    net.set_rule(ProbabilitiesToInstances(rule="paper", min_size=12, split_neck=0))
     written = stream(net, tmp_path)(write(tmp_path / "a.tif", data, axes))
     prediction = torch.from_numpy(in_memory(net, data[None], False))
-    expected = ProbabilitiesToInstances(round(float(net.threshold[0]), 4), "paper", 12)(prediction)
+    expected = ProbabilitiesToInstances(round(float(net.threshold[0]), 4), "paper", 12, split_neck=0)(prediction)
     assert expected.max() > 1
     np.testing.assert_array_equal(read(written["instances"], dims)[0], expected)
     np.testing.assert_array_equal(net.labels(prediction), expected)

@@ -12,7 +12,7 @@ from ignite.engine import Engine
 from monai_denoiseg.handlers import EvaluationWriter
 from monai_denoiseg.transforms import ProbabilitiesToInstances
 
-INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0)
+INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0, split_neck=0)
 
 
 def case(seed: int, shape: tuple[int, ...], n_found: int, labelled: bool = True, clean: bool = True) -> dict[str, Any]:

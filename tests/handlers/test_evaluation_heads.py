@@ -16,7 +16,7 @@ from monai_denoiseg.handlers import EvaluationWriter
 from monai_denoiseg.heads import NoHead, StarHead
 from monai_denoiseg.transforms import ProbabilitiesToInstances, star_rays
 
-INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0)
+INSTANCES = ProbabilitiesToInstances(rule="paper", min_size=0, split_neck=0)
 
 
 def case(seed: int, shape: tuple[int, ...], labelled: bool = True, clean: bool = True) -> dict[str, Any]:

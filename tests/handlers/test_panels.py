@@ -35,7 +35,7 @@ def test_one_picture_a_validation(tmp_path: Path, shape: tuple[int, ...], channe
     network = DenoiSegNet(len(shape), depth=1, features=4)
     network.threshold.copy_(torch.tensor([0.25, 0.75]))
     asked: list[float] = []
-    to_instances = ProbabilitiesToInstances(min_size=0)
+    to_instances = ProbabilitiesToInstances(min_size=0, split_neck=0)
 
     def instances(probabilities: Any, threshold: float, spacing: Any = None) -> Any:
         asked.append(threshold)
@@ -88,7 +88,7 @@ def test_classes_of_the_network_and_voxel_size_of_the_item(tmp_path: Path, spaci
 def test_other_ranks_draw_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_denoiseg.handlers.panels.is_main_process", lambda: False)
     engine = Engine(lambda engine, batch: [{"image": torch.rand(1, 8, 8), "pred": torch.rand(4, 8, 8)}])
-    ImagePanels(tmp_path, ProbabilitiesToInstances(), DenoiSegNet(2, depth=1, features=4)).attach(engine)
+    ImagePanels(tmp_path, ProbabilitiesToInstances(min_size=0, split_neck=0), DenoiSegNet(2, depth=1, features=4)).attach(engine)
     engine.run([0])
     assert list(tmp_path.iterdir()) == []
 

@@ -15,7 +15,7 @@ from monai_denoiseg.handlers import ThresholdSearch
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.transforms import BlindSpot, ProbabilitiesToInstances
 
-PLAIN = ProbabilitiesToInstances(rule="paper", min_size=0)
+PLAIN = ProbabilitiesToInstances(rule="paper", min_size=0, split_neck=0)
 
 
 def network(spatial_dims: int = 2) -> DenoiSegNet:

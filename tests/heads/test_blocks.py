@@ -41,7 +41,7 @@ def probabilities(size: tuple[int, ...], n_classes: int = 4) -> np.ndarray:
 def test_choice_of_the_rule(classes: Any) -> None:
     rule = label_rule(classes, threshold=0.6, min_size=2, rule="paper")
     scores = probabilities((8, 9))
-    plain = ProbabilitiesToClasses(4) if classes else ProbabilitiesToInstances(0.6, "paper", 2)
+    plain = ProbabilitiesToClasses(4) if classes else ProbabilitiesToInstances(0.6, "paper", 2, split_neck=0)
     np.testing.assert_array_equal(rule(scores, spacing=None), plain(scores))
     with pytest.raises(ValueError, match="did you mean 'paper'"):
         label_rule(classes, rule="papr")

@@ -104,7 +104,7 @@ def test_methods_without_training_use_the_rule_of_the_bundles(dims: int, size: i
 def test_the_search_stores_the_rule_with_the_threshold() -> None:
     """A threshold is only right together with the rule it was searched with."""
     net = network(min_size=0)
-    search = ThresholdSearch(net, ProbabilitiesToInstances(rule="paper", min_size=2, fill_holes=True))
+    search = ThresholdSearch(net, ProbabilitiesToInstances(rule="paper", min_size=2, fill_holes=True, split_neck=0))
     foreground = torch.tensor([[0.9, 0.9, 0.4, 0.2]])
     search.add(torch.stack([1 - foreground, foreground, 0 * foreground]), torch.tensor([[[1, 1, 0, 0]]]))
     search.choose()

@@ -3,7 +3,7 @@
 from monai_denoiseg.bundle.settings.check import check_settings
 from monai_denoiseg.bundle.settings.declaration import CONFIGS, SETTINGS, config_of, settings_of
 from monai_denoiseg.bundle.settings.overrides import for_monai, read_words
-from monai_denoiseg.bundle.settings.running import user_settings
+from monai_denoiseg.bundle.settings.running import track_results, user_settings
 from monai_denoiseg.bundle.settings.setting import Setting
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "for_monai",
     "read_words",
     "settings_of",
+    "track_results",
     "user_settings",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from monai_denoiseg.bundle.settings.declaration import SETTINGS
 from monai_denoiseg.bundle.settings.kinds import Switch, literal
 from monai_denoiseg.bundle.settings.literals import protect
 from monai_denoiseg.bundle.settings.setting import Setting
+from monai_denoiseg.bundle.settings.tracking import need_mlflow
 
 _NAMES = frozenset(setting.name for setting in SETTINGS)
 _PATHS = frozenset(setting.name for setting in SETTINGS if setting.is_path)
@@ -79,8 +79,8 @@ def for_monai(overrides: Mapping[str, Any]) -> dict[str, Any]:
             f"`{key}` is an option of `python -m monai.bundle run`; here choose the configuration by bundle and method, "
             "and give its keys one by one"
         )
-    if overrides.get("tracking") == "mlflow" and find_spec("mlflow") is None:
-        raise ModuleNotFoundError("`tracking` 'mlflow' needs MLflow, which is not installed: pip install mlflow")
+    if overrides.get("tracking") == "mlflow":
+        need_mlflow()
     return {key: _protected(key, value) for key, value in overrides.items()}
 
 

@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from monai.bundle import ConfigWorkflow, ReferenceResolver
@@ -15,8 +16,10 @@ from monai_denoiseg.bundle.folders import BUNDLES, RUN, bundle_folder
 from monai_denoiseg.bundle.resume import continued_settings
 from monai_denoiseg.bundle.settings.check import check_settings
 from monai_denoiseg.bundle.settings.literals import is_wiring
+from monai_denoiseg.bundle.settings.tracking import add_results, keep_tracking_open
 from monai_denoiseg.bundle.settings.typed import typed_words
 from monai_denoiseg.engines.errors import explain_errors
+from monai_denoiseg.networks import network_for_file
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ def user_settings() -> dict[str, Any]:
     MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default, and hands on any value.
     A bundle therefore calls this first. A resumed training gets the settings of its checkpoint. Values given in another form
     (``--tta false`` as text) are put right, and paths stay the text that was typed. A bundle of the user's own finds the
-    network in its own folder.
+    network in its own folder. ``monai.bundle.load`` gets the network its file was saved from.
 
     Returns:
         The settings whose values are plain (numbers, strings, lists), for the record of a run.
@@ -53,7 +56,11 @@ def user_settings() -> dict[str, Any]:
         kept = continued_settings(last, values, typed)
         _put(resolver, kept)
         values |= kept
+    loaded = _loaded_file()
+    if loaded is not None:
+        resolver.resolved_content |= {"network_def": network_for_file(loaded), "run_folder": None, "first_stage_model": None}
     _keep_definition(resolver)
+    keep_tracking_open(resolver)
     network = _own_network(values, folder) if is_wiring(config.get("model_file")) else None
     if values.get("model_file") is not None:
         logger.info("network: %s", values["model_file"])
@@ -61,6 +68,24 @@ def user_settings() -> dict[str, Any]:
         logger.info("network: %s", network)
         resolver.resolved_content["model_file"] = str(network)
     return {key: value for key, value in values.items() if _is_data(value)}
+
+
+def track_results(settings: Mapping[str, Any], output_dir: str, network: str | None = None) -> None:
+    """Add what a finished run has left to its record in MLflow, if it is tracked (``--tracking mlflow``).
+
+    Args:
+        settings: those of the run.
+        output_dir: its folder.
+        network: ``model.pt``, if one was trained.
+
+    Raises:
+        RuntimeError: when not called from a configuration.
+
+    >>> from monai.bundle import ConfigParser
+    >>> config = {"imports": ["$import monai_denoiseg as md"], "settings": {}}
+    >>> ConfigParser(config | {"end": "$md.bundle.track_results(@settings, '.')"}).get_parsed_content("end")
+    """
+    add_results(_running()[0], settings, output_dir, network)
 
 
 def _keep_definition(resolver: ReferenceResolver) -> None:
@@ -104,10 +129,24 @@ def _own_network(values: Mapping[str, Any], folder: Path | None) -> Path | None:
     return network if network.is_file() and folder.resolve() not in {bundle_folder(name).resolve() for name in BUNDLES} else None
 
 
+def _loaded_file() -> str | None:
+    """The file that ``monai.bundle.load`` reads: it wants the network of that file, and neither a run nor data for one."""
+    for frame in _frames():
+        if frame.f_code.co_name == "load" and frame.f_globals.get("__name__") == "monai.bundle.scripts":
+            path = frame.f_locals.get("full_path")
+            return str(path) if path is not None and not frame.f_locals.get("net_override") else None
+    return None
+
+
 def _callers() -> Iterator[Any]:
+    for frame in _frames():
+        yield frame.f_locals.get("self")
+
+
+def _frames() -> Iterator[FrameType]:
     frame = inspect.currentframe()
     while frame is not None:
-        yield frame.f_locals.get("self")
+        yield frame
         frame = frame.f_back
 
 

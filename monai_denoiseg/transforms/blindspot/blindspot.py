@@ -18,6 +18,7 @@ from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.transforms.blindspot.replacement import STRATEGIES
 from monai_denoiseg.transforms.blindspot.struct_copy import copy_blocks
 from monai_denoiseg.transforms.blindspot.struct_mask import read_struct_mask, struct_neighbours
+from monai_denoiseg.transforms.conventions import sample_shape
 
 PAPER_FRACTION = 1 / 64
 """The paper's 1.5 %, after its rounding in 2D: one voxel in an 8 x 8 box."""
@@ -26,6 +27,7 @@ STRUCT_VALUES = ("block", "random")
 """How the neighbours of a struct mask are hidden."""
 
 _MAX_GATHERED = 2**24
+_RADIUS = {2: 5, 3: 3}
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class BlindSpot(Transform):
     Args:
         fraction: share of the voxels to hide, in (0, 1); 1/64 is the paper's in 2D. A struct mask of n neighbours hides up to
             n times as many on top: take less for a large one.
-        radius: window radius in voxels.
+        radius: window radius in voxels; None for 5, in volumes 3.
         strategy: see above.
         struct_mask: nested lists of 0 and 1, ``([D,] H, W)``, each axis of odd length; ``[[1, 1, 1, 1, 1]]`` is a horizontal line
             (along X). See :func:`~monai_denoiseg.transforms.blindspot.line_mask`. None for plain Noise2Void.
@@ -131,7 +133,7 @@ class BlindSpot(Transform):
     def __init__(
         self,
         fraction: float = PAPER_FRACTION,
-        radius: int = 5,
+        radius: int | None = None,
         strategy: str = "uniform",
         *,
         struct_mask: Any = None,
@@ -141,7 +143,7 @@ class BlindSpot(Transform):
         seed: int | None = None,
     ) -> None:
         self.fraction = check_range("mask_fraction", fraction, 0, 1, open_low=True, open_high=True)
-        self.radius = check_int("mask_radius", radius, 1)
+        self.radius = None if radius is None else check_int("mask_radius", radius, 1)
         self.strategy = check_option("mask_strategy", strategy, STRATEGIES)
         self.struct_mask = None if struct_mask is None else read_struct_mask(struct_mask)
         self.struct_values = check_option("struct_values", struct_values, STRUCT_VALUES)
@@ -185,7 +187,7 @@ class BlindSpot(Transform):
         mask = torch.zeros(padded.shape, dtype=torch.bool, device=batch.device).scatter(2, target, True)
         mask = mask[:, :, :spare].reshape(batch.shape)
         if self.struct_mask is not None and self.struct_values == "block":
-            hidden = copy_blocks(batch, mask, self.struct_mask, self.radius, generator, self.shared)
+            hidden = copy_blocks(batch, mask, self.struct_mask, self._reach(batch.dim() - 2), generator, self.shared)
         elif self.struct_mask is not None:
             # A random value for each voxel of the image, so that spots with common neighbours need no order among them.
             values = self._struct_values(batch, intensity, generator)
@@ -206,10 +208,14 @@ class BlindSpot(Transform):
 
     def _replacements(self, flat: Tensor, index: Tensor, size: list[int], generator: torch.Generator | None) -> Tensor:
         # A large volume in parts: the window statistics gather all neighbours of all spots of a part.
-        window = (2 * self.radius + 1) ** len(size)
+        radius = self._reach(len(size))
+        window = (2 * radius + 1) ** len(size)
         parts = index.split(max(1, _MAX_GATHERED // (flat.shape[0] * flat.shape[1] * window)), dim=2)
         exact = flat.to(torch.promote_types(flat.dtype, torch.float32))
-        return torch.cat([STRATEGIES[self.strategy](exact, part, size, self.radius, generator) for part in parts], 2)
+        return torch.cat([STRATEGIES[self.strategy](exact, part, size, radius, generator) for part in parts], 2)
+
+    def _reach(self, spatial_dims: int) -> int:
+        return self.radius or _RADIUS[spatial_dims]
 
     def _generator(self, device: torch.device, seed: int | None) -> torch.Generator | None:
         if seed is not None:
@@ -256,6 +262,7 @@ class FixedBlindSpotd(MapTransform):
         """Return the item with hidden image and mask added."""
         out = dict(data)
         for key in self.key_iterator(out):
+            sample_shape(str(key), out[key])
             image = convert_to_tensor(out[key])
             # A sum over the voxels tells the items apart and, unlike a hash of the memory, does not depend on its layout. It is
             # hashed together with the seed because torch's generator on the CPU looks at 32 bits of a seed only.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from monai.utils import MAX_SEED, convert_to_dst_type, convert_to_tensor
 from monai.utils.enums import TransformBackends
 
 from monai_denoiseg.transforms.blindspot.blindspot import BlindSpot
+from monai_denoiseg.transforms.conventions import per_key
 
 
 class RandBlindSpot(RandomizableTransform):
@@ -67,6 +68,8 @@ class RandBlindSpot(RandomizableTransform):
             TypeError: when the sample is not of a floating type.
             ValueError: when it has other axes than a sample.
         """
+        if not isinstance(img, (np.ndarray, torch.Tensor)):
+            raise TypeError(f"`RandBlindSpot` takes an array or a tensor (C, [D,] H, W), got {type(img).__name__}")
         if randomize:
             self.randomize()
         plain = convert_to_tensor(img)
@@ -91,8 +94,8 @@ class RandBlindSpotd(RandomizableTransform, MapTransform):
     Args:
         keys: images ``(C, [D,] H, W)``.
         prob: see :class:`RandBlindSpot`.
-        original_suffix: see above.
-        mask_suffix: see above.
+        original_suffix: see above; a list gives one for each key.
+        mask_suffix: see above; a list gives one for each key.
         allow_missing_keys: skip absent keys.
         options: see :class:`RandBlindSpot`.
 
@@ -109,15 +112,16 @@ class RandBlindSpotd(RandomizableTransform, MapTransform):
         self,
         keys: KeysCollection,
         prob: float = 1.0,
-        original_suffix: str = "_original",
-        mask_suffix: str = "_mask",
+        original_suffix: str | Sequence[str] = "_original",
+        mask_suffix: str | Sequence[str] = "_mask",
         allow_missing_keys: bool = False,
         **options: Any,
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
         RandomizableTransform.__init__(self, 1.0)
         self.hide = RandBlindSpot(prob, **options)
-        self.original_suffix, self.mask_suffix = original_suffix, mask_suffix
+        self.original_suffix = per_key("original_suffix", original_suffix, self.keys)
+        self.mask_suffix = per_key("mask_suffix", mask_suffix, self.keys)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandBlindSpotd:
         """See MONAI's ``Randomizable``."""
@@ -129,8 +133,8 @@ class RandBlindSpotd(RandomizableTransform, MapTransform):
         """Return the item with hidden images, originals and masks."""
         out = dict(data)
         self.hide.randomize()
-        for key in self.key_iterator(out):
+        for key, kept, mask in self.key_iterator(out, self.original_suffix, self.mask_suffix):
             original = out[key]
-            out[key], out[f"{key}{self.mask_suffix}"] = self.hide(original, randomize=False)
-            out[f"{key}{self.original_suffix}"] = original
+            out[key], out[f"{key}{mask}"] = self.hide(original, randomize=False)
+            out[f"{key}{kept}"] = original
         return out

@@ -5,7 +5,7 @@ from monai_denoiseg.transforms.instances.from_probabilities import (
     ProbabilitiesToInstancesd,
     instances_from_foreground,
 )
-from monai_denoiseg.transforms.instances.from_stars import StarsToInstances
+from monai_denoiseg.transforms.instances.from_stars import StarsToInstances, StarsToInstancesd
 from monai_denoiseg.transforms.instances.growth import grow_seeds
 from monai_denoiseg.transforms.instances.necks import split_necks
 from monai_denoiseg.transforms.instances.nms import suppress
@@ -18,6 +18,7 @@ __all__ = [
     "ProbabilitiesToInstancesd",
     "StarShapes",
     "StarsToInstances",
+    "StarsToInstancesd",
     "grow_seeds",
     "instances_by_tiles",
     "instances_from_foreground",

@@ -16,6 +16,7 @@ from scipy import ndimage
 from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.constants import BORDER, CLASSES, FOREGROUND
 from monai_denoiseg.spacing import SLACK, UNITS, voxel_size
+from monai_denoiseg.transforms.conventions import each_key, sample_shape
 from monai_denoiseg.transforms.instances.growth import RULES, grow_seeds
 from monai_denoiseg.transforms.instances.necks import aspect_of, split_necks
 
@@ -95,7 +96,7 @@ class ProbabilitiesToInstances(Transform):
     Args:
         threshold: default threshold on the foreground probability, in [0, 1].
         rule: ``"grow"`` (recovers contacts) or ``"paper"`` (plain connected components).
-        min_size: smallest seed: voxels, or with ``units="physical"`` an area or volume.
+        min_size: smallest seed: voxels, or with ``units="physical"`` an area or volume. The bundle for volumes takes 100.
         max_grow: largest growth: voxels, or with ``units="physical"`` a length; ``None`` for no limit.
         fill_holes: fill holes within objects.
         connectivity: 1 for face neighbours, up to the number of axes for all diagonals.
@@ -107,10 +108,10 @@ class ProbabilitiesToInstances(Transform):
         ValueError: when an argument is out of its range.
 
     >>> image = np.zeros((3, 5, 5), dtype="float32")
-    >>> image[1, 1:3, 1:3] = 0.7
+    >>> image[1, :4, :4] = 0.7
     >>> image[0] = 1 - image[1]
     >>> int(ProbabilitiesToInstances()(image).sum()), int(ProbabilitiesToInstances()(image, threshold=0.8).sum())
-    (4, 0)
+    (16, 0)
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 - MONAI's convention
@@ -119,13 +120,13 @@ class ProbabilitiesToInstances(Transform):
         self,
         threshold: float = 0.5,
         rule: str = "grow",
-        min_size: float = 0,
+        min_size: float = 15,
         max_grow: float | None = None,
         fill_holes: bool = False,
         connectivity: int = 1,
         units: str = "voxel",
         *,
-        split_neck: float = 0.0,
+        split_neck: float = 0.7,
     ) -> None:
         self.threshold = check_range("threshold", float(threshold), 0, 1)
         self.units = check_option("units", units, UNITS)
@@ -178,7 +179,7 @@ class ProbabilitiesToInstancesd(MapTransform):
 
     Args:
         keys: keys of the class probabilities.
-        threshold: see :class:`ProbabilitiesToInstances`, as all that follow.
+        threshold: see :class:`ProbabilitiesToInstances`, as all that follow; a list gives one value for each key.
         rule: see there.
         min_size: see there.
         max_grow: see there.
@@ -199,29 +200,29 @@ class ProbabilitiesToInstancesd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        threshold: float = 0.5,
-        rule: str = "grow",
-        min_size: float = 0,
-        max_grow: float | None = None,
-        fill_holes: bool = False,
-        connectivity: int = 1,
-        units: str = "voxel",
+        threshold: float | Sequence[float] = 0.5,
+        rule: str | Sequence[str] = "grow",
+        min_size: float | Sequence[float] = 15,
+        max_grow: float | Sequence[float | None] | None = None,
+        fill_holes: bool | Sequence[bool] = False,
+        connectivity: int | Sequence[int] = 1,
+        units: str | Sequence[str] = "voxel",
         spacing_key: str = "spacing",
         allow_missing_keys: bool = False,
         *,
-        split_neck: float = 0.0,
+        split_neck: float | Sequence[float] = 0.7,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.to_instances = ProbabilitiesToInstances(
-            threshold, rule, min_size, max_grow, fill_holes, connectivity, units, split_neck=split_neck
-        )
+        options: dict[str, Any] = {"threshold": threshold, "rule": rule, "min_size": min_size, "max_grow": max_grow}
+        options |= {"fill_holes": fill_holes, "connectivity": connectivity, "units": units, "split_neck": split_neck}
+        self.to_instances = [ProbabilitiesToInstances(**one) for one in each_key(self.keys, **options)]
         self.spacing_key = spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any], threshold: float | None = None) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with the probabilities of all keys replaced by instances."""
         item = dict(data)
-        for key in self.key_iterator(item):
-            item[key] = self.to_instances(item[key], threshold, item.get(self.spacing_key))
+        for key, to_instances in self.key_iterator(item, self.to_instances):
+            item[key] = to_instances(item[key], threshold, item.get(self.spacing_key))
         return item
 
 
@@ -233,8 +234,8 @@ def _drop_small(labels: np.ndarray, min_size: int) -> tuple[np.ndarray, int]:
 
 def _channels(probabilities: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray]:
     """Return foreground and border as float arrays, or say why they are no probabilities."""
-    shape = tuple(probabilities.shape)
-    if len(shape) < 3 or shape[0] < len(CLASSES):
+    shape = sample_shape("probabilities", probabilities, "3")
+    if shape[0] < len(CLASSES):
         raise ValueError(f"`probabilities` must have the shape (3, [D,] H, W) with the channels {CLASSES}, got {shape}")
     pair = probabilities[[FOREGROUND, BORDER]]
     array: np.ndarray = torch.as_tensor(pair).detach().float().cpu().numpy()

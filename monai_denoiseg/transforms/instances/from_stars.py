@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from monai.config import NdarrayOrTensor
-from monai.transforms import Transform
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_dst_type
 
 from monai_denoiseg.checks import check_int, check_range
+from monai_denoiseg.transforms.conventions import each_key, sample_shape
 from monai_denoiseg.transforms.instances.nms import suppress
 from monai_denoiseg.transforms.instances.star_shapes import render_stars
 from monai_denoiseg.transforms.orientation.rays import star_rays
 
-__all__ = ["StarsToInstances"]
+__all__ = ["StarsToInstances", "StarsToInstancesd"]
 
 _SHORTEST = 1e-3  # voxels; as StarDist
 _BORDER = 2
@@ -149,10 +150,10 @@ class StarsToInstances(Transform):
 
     def _split(self, prediction: NdarrayOrTensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return rays, object probability and distances, or say what is wrong with them."""
-        shape = tuple(prediction.shape)
+        wanted = "1 + n_rays" if self.rays is None else f"{1 + len(self.rays)}, for {self.rays.shape[1]} spatial axes"
+        shape = sample_shape("prediction", prediction, wanted)
         ndim = len(shape) - 1
-        if ndim not in (2, 3) or (self.rays is not None and (ndim != self.rays.shape[1] or shape[0] <= len(self.rays))):
-            wanted = "1 + n_rays" if self.rays is None else f"{1 + len(self.rays)}, for {self.rays.shape[1]} spatial axes"
+        if self.rays is not None and (ndim != self.rays.shape[1] or shape[0] <= len(self.rays)):
             raise ValueError(
                 f"`prediction` must have the shape ({wanted}, [D,] H, W), got {shape}; were the rays others in training?"
             )
@@ -167,6 +168,47 @@ class StarsToInstances(Transform):
             raise ValueError("`prediction` holds distances that are NaN; look for NaN in the image, or lower the learning rate")
         # Beyond twice the image nothing changes within it, and an untrained network may say anything.
         return rays, array[0], array[1:].clip(_SHORTEST, 2 * max(shape[1:]))
+
+
+class StarsToInstancesd(MapTransform):
+    """Dictionary version of :class:`StarsToInstances`.
+
+    Args:
+        keys: keys of the predictions ``(1 + n_rays, [D,] H, W)``.
+        rays: see :class:`StarsToInstances`; the same for all keys.
+        threshold: see :class:`StarsToInstances`; a list gives one value for each key, as with the two that follow.
+        overlap: see there.
+        min_size: see there.
+        allow_missing_keys: leave out keys that an item lacks.
+
+    >>> prediction = torch.full((9, 9, 9), 3.0)
+    >>> prediction[0] = 0
+    >>> prediction[0, 4, 4] = 0.8
+    >>> int(StarsToInstancesd("pred", star_rays(8, 2))({"pred": prediction})["pred"].sum())
+    29
+    """
+
+    backend = StarsToInstances.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        rays: np.ndarray | torch.Tensor | Sequence[Sequence[float]] | None = None,
+        threshold: float | Sequence[float] = 0.5,
+        overlap: float | Sequence[float] = 0.4,
+        min_size: int | Sequence[int] = 0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        options = each_key(self.keys, threshold=threshold, overlap=overlap, min_size=min_size)
+        self.to_instances = [StarsToInstances(rays, **one) for one in options]
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of ``data`` with the predictions of all keys replaced by instances."""
+        item = dict(data)
+        for key, to_instances in self.key_iterator(item, self.to_instances):
+            item[key] = to_instances(item[key])
+        return item
 
 
 def _inner(candidates: np.ndarray) -> np.ndarray:

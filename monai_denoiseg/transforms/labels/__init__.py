@@ -5,6 +5,7 @@ from monai_denoiseg.transforms.labels.classes import (
     ClassLabel,
     ClassLabeld,
     ProbabilitiesToClasses,
+    ProbabilitiesToClassesd,
     ProbabilitiesToLabelsd,
 )
 from monai_denoiseg.transforms.labels.partial import FlagPartialLabel, FlagPartialLabeld, KeepLabels, KeepSlices, KeepSlicesd
@@ -21,6 +22,7 @@ __all__ = [
     "KeepSlices",
     "KeepSlicesd",
     "ProbabilitiesToClasses",
+    "ProbabilitiesToClassesd",
     "ProbabilitiesToLabelsd",
     "StarLabel",
     "StarLabeld",

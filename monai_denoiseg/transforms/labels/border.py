@@ -16,6 +16,7 @@ from skimage.segmentation import find_boundaries
 from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.constants import BACKGROUND, BORDER, FOREGROUND, IGNORE
 from monai_denoiseg.spacing import SLACK, UNITS, voxel_size
+from monai_denoiseg.transforms.conventions import each_key, sample_shape
 
 __all__ = ["BorderLabel", "BorderLabeld", "border_classes"]
 
@@ -122,7 +123,7 @@ class BorderLabeld(MapTransform):
 
     Args:
         keys: keys of the instance labels, each ``(1, [D,] H, W)``.
-        connectivity: see :class:`BorderLabel`.
+        connectivity: see :class:`BorderLabel`; a list gives one value for each key, as with the two that follow.
         width: see :class:`BorderLabel`.
         units: see :class:`BorderLabel`.
         spacing_key: key of the voxel size, looked at with ``units="physical"``.
@@ -137,21 +138,22 @@ class BorderLabeld(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        connectivity: int = 1,
-        width: float = 1,
-        units: str = "voxel",
+        connectivity: int | Sequence[int] = 1,
+        width: float | Sequence[float] = 1,
+        units: str | Sequence[str] = "voxel",
         spacing_key: str = "spacing",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.border = BorderLabel(connectivity, width, units)
+        options = each_key(self.keys, connectivity=connectivity, width=width, units=units)
+        self.borders = [BorderLabel(**one) for one in options]
         self.spacing_key = spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with the labels of all keys replaced."""
         item = dict(data)
-        for key in self.key_iterator(item):
-            item[key] = self.border(item[key], item.get(self.spacing_key))
+        for key, border in self.key_iterator(item, self.borders):
+            item[key] = border(item[key], item.get(self.spacing_key))
         return item
 
 
@@ -185,8 +187,9 @@ def _near(border: np.ndarray, width: float, spacing: Sequence[float]) -> np.ndar
 
 def _instance_numbers(label: NdarrayOrTensor) -> np.ndarray:
     """Return ``label`` as an int64 array, or say why it holds no instances."""
+    sample_shape("label", label, "1")
     array: np.ndarray = label.numpy(force=True) if type(label) is torch.Tensor else convert_to_numpy(label)
-    if array.ndim < 3 or array.shape[0] != 1:
+    if array.shape[0] != 1:
         raise ValueError(f"`label` must have the shape (1, [D,] H, W), got {tuple(array.shape)}; add or select a channel")
     if array.dtype == bool:
         raise TypeError("`label` is boolean, but objects must be numbered 1, 2, …; number them with skimage.measure.label")

@@ -13,8 +13,9 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.transforms.conventions import each_key, per_key, sample_shape
 
-__all__ = ["ClassLabel", "ClassLabeld", "ProbabilitiesToClasses", "ProbabilitiesToLabelsd"]
+__all__ = ["ClassLabel", "ClassLabeld", "ProbabilitiesToClasses", "ProbabilitiesToClassesd", "ProbabilitiesToLabelsd"]
 
 LabelRule = Callable[..., NdarrayOrTensor]
 
@@ -53,8 +54,8 @@ class ProbabilitiesToClasses(Transform):
         Raises:
             ValueError: when there are fewer than K channels, or NaN among the probabilities.
         """
-        if probabilities.ndim < 3 or probabilities.shape[0] < self.n_classes:
-            shape = tuple(probabilities.shape)
+        shape = sample_shape("probabilities", probabilities, str(self.n_classes))
+        if shape[0] < self.n_classes:
             raise ValueError(f"`probabilities` must have the shape ({self.n_classes}, [D,] H, W) for the classes, got {shape}")
         scores = torch.as_tensor(probabilities[: self.n_classes]).as_subclass(torch.Tensor).detach()
         if bool(scores.isnan().any()):
@@ -64,12 +65,39 @@ class ProbabilitiesToClasses(Transform):
         return convert_to_dst_type(classes, probabilities, dtype=np.int32)[0]
 
 
+class ProbabilitiesToClassesd(MapTransform):
+    """Dictionary version of :class:`ProbabilitiesToClasses`.
+
+    Args:
+        keys: keys of the class probabilities.
+        n_classes: see :class:`ProbabilitiesToClasses`; a list gives one number for each key.
+        allow_missing_keys: leave out keys an item has not.
+
+    >>> ProbabilitiesToClassesd("pred", 2)({"pred": np.array([[[0.2]], [[0.8]]])})["pred"]
+    array([[[1]]], dtype=int32)
+    """
+
+    backend = ProbabilitiesToClasses.backend
+
+    def __init__(self, keys: KeysCollection, n_classes: int | Sequence[int], allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.to_classes = [ProbabilitiesToClasses(**one) for one in each_key(self.keys, n_classes=n_classes)]
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of ``data`` with the probabilities of all keys replaced by classes."""
+        item = dict(data)
+        for key, to_classes in self.key_iterator(item, self.to_classes):
+            item[key] = to_classes(item[key])
+        return item
+
+
 class ProbabilitiesToLabelsd(MapTransform):
     """Replace class probabilities by labels, with whatever rule: instances or semantic classes.
 
     Args:
         keys: keys of the class probabilities.
-        labels: callable ``(probabilities, threshold=None, spacing=None)``, see :func:`~monai_denoiseg.heads.label_rule`.
+        labels: callable ``(probabilities, threshold=None, spacing=None)``, see :func:`~monai_denoiseg.heads.label_rule`; a list
+            gives one for each key.
         spacing_key: key of the voxel size; an item may lack it.
         allow_missing_keys: leave out keys an item has not.
 
@@ -78,16 +106,20 @@ class ProbabilitiesToLabelsd(MapTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection, labels: LabelRule, spacing_key: str = "spacing", allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        labels: LabelRule | Sequence[LabelRule],
+        spacing_key: str = "spacing",
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.labels, self.spacing_key = labels, spacing_key
+        self.labels, self.spacing_key = per_key("labels", labels, self.keys), spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any], threshold: float | None = None) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with the probabilities of all keys replaced by labels."""
         item = dict(data)
-        for key in self.key_iterator(item):
-            item[key] = self.labels(item[key], threshold, spacing=item.get(self.spacing_key))
+        for key, labels in self.key_iterator(item, self.labels):
+            item[key] = labels(item[key], threshold, spacing=item.get(self.spacing_key))
         return item
 
 
@@ -122,9 +154,10 @@ not annotated (see `ignore_value`)
         Raises:
             ValueError: when the shape is wrong or a value is no class.
         """
+        shape = sample_shape("label", label, "1")
         values: np.ndarray = convert_to_numpy(label)
-        if values.ndim < 3 or values.shape[0] != 1:
-            raise ValueError(f"`label` must have the shape (1, [D,] H, W), got {tuple(values.shape)}; add or select a channel")
+        if shape[0] != 1:
+            raise ValueError(f"`label` must have the shape (1, [D,] H, W), got {shape}; add or select a channel")
         known = np.isin(values, np.arange(IGNORE, len(self.classes)))
         if not known.all():
             odd = [f"{value:g}" for value in np.unique(values[~known])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.transforms.conventions import each_key, sample_shape
 
 __all__ = ["FlagPartialLabel", "FlagPartialLabeld", "KeepLabels", "KeepSlices", "KeepSlicesd"]
 
@@ -52,7 +54,9 @@ class FlagPartialLabel(Transform):
         Raises:
             ValueError: when the spatial shapes of image and label differ.
         """
-        expected = (1, *image.shape[1:])
+        expected = (1, *sample_shape("image", image)[1:])
+        if label is not None and not hasattr(label, "shape"):
+            sample_shape("label", label, "1")
         if label is None:
             label = convert_to_dst_type(np.full(expected, IGNORE), image, dtype=np.int64)[0]
         elif tuple(label.shape[1:]) != expected[1:] or not label.shape[0]:
@@ -67,10 +71,16 @@ class FlagPartialLabeld(MapTransform):
     """Dictionary version of :class:`FlagPartialLabel`: complete an item that may have no label.
 
     Args:
-        label_key: key of the label; missing or ``None`` means unlabelled.
+        keys: key of the label; missing or ``None`` means unlabelled. With several keys, each of the three that follow may be
+            a list of one for each key; flags and masks must then have keys of their own.
         image_key: key of the image.
         flag_key: where the flag (a plain ``bool``) is written.
         valid_key: where the mask of annotated voxels is written; ``None`` leaves it out.
+        allow_missing_keys: an item without the label is given one that is ignored everywhere; False refuses it.
+        label_key: the former name of ``keys``.
+
+    Raises:
+        ValueError: when two labels would share a flag or a mask.
 
     >>> item = FlagPartialLabeld(valid_key="valid")({"image": np.zeros((1, 2, 2), "float32")})
     >>> sorted(item), item["labelled"], item["label"].shape
@@ -80,24 +90,39 @@ class FlagPartialLabeld(MapTransform):
     backend = FlagPartialLabel.backend
 
     def __init__(
-        self, label_key: str = "label", image_key: str = "image", flag_key: str = "labelled", valid_key: str | None = None
+        self,
+        keys: KeysCollection = "label",
+        image_key: str | Sequence[str] = "image",
+        flag_key: str | Sequence[str] = "labelled",
+        valid_key: str | Sequence[str | None] | None = None,
+        allow_missing_keys: bool = True,
+        *,
+        label_key: str | None = None,
     ) -> None:
-        super().__init__(label_key, allow_missing_keys=True)
-        self.label_key, self.image_key = label_key, image_key
-        self.flag_key, self.valid_key = flag_key, valid_key
+        if label_key is not None:
+            warnings.warn("`label_key` is now called `keys`, as in MONAI", FutureWarning, stacklevel=2)
+        super().__init__(keys if label_key is None else label_key, allow_missing_keys)
+        self.outputs = each_key(self.keys, image_key=image_key, flag_key=flag_key, valid_key=valid_key)
+        for name in ("flag_key", "valid_key"):
+            written = [one[name] for one in self.outputs if one[name] is not None]
+            if len(set(written)) < len(written):
+                raise ValueError(f"`{name}` must be another for each of the keys {list(self.keys)}, got {written}")
         self.flag = FlagPartialLabel()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with label, flag and, on request, mask.
 
         Raises:
+            KeyError: for an item without the label, unless these are allowed.
             ValueError: when the spatial shapes of image and label differ.
         """
         item = dict(data)
-        label, labelled, valid = self.flag(item[self.image_key], item.get(self.label_key))
-        item[self.label_key], item[self.flag_key] = label, labelled
-        if self.valid_key is not None:
-            item[self.valid_key] = valid
+        for key, output in zip(self.keys, self.outputs, strict=True):
+            if key not in item and not self.allow_missing_keys:
+                raise KeyError(f"item without {key!r}; it has {sorted(str(name) for name in item)}")
+            item[key], item[output["flag_key"]], valid = self.flag(item[output["image_key"]], item.get(key))
+            if output["valid_key"] is not None:
+                item[output["valid_key"]] = valid
         return item
 
 
@@ -187,7 +212,8 @@ class KeepSlices(Transform):
         Raises:
             ValueError: when the label has no such axis or too few slices.
         """
-        axes, shape = len(label.shape) - 1, tuple(label.shape)
+        shape = sample_shape("label", label, "1")
+        axes = len(shape) - 1
         if self.axis >= axes:
             raise ValueError(f"`axis` must be below the {axes} spatial axes of the label, got {self.axis} for shape {shape}")
         count = shape[self.axis + 1]
@@ -212,9 +238,9 @@ class KeepSlicesd(MapTransform):
 
     Args:
         keys: keys of the labels.
-        every: see :class:`KeepSlices`.
-        slices: see :class:`KeepSlices`.
-        axis: see :class:`KeepSlices`.
+        every: see :class:`KeepSlices`; a list gives one value for each key.
+        slices: see :class:`KeepSlices`; the same for all keys.
+        axis: see :class:`KeepSlices`; a list gives one value for each key.
         allow_missing_keys: leave an item without the key as it is.
 
     >>> KeepSlicesd("label", slices=[1])({"label": np.ones((1, 3, 1))})["label"].ravel().tolist()
@@ -226,19 +252,19 @@ class KeepSlicesd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        every: int | None = None,
+        every: int | Sequence[int] | None = None,
         slices: Sequence[int] | None = None,
-        axis: int = 0,
+        axis: int | Sequence[int] = 0,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.keep = KeepSlices(every, slices, axis)
+        self.keep = [KeepSlices(slices=slices, **one) for one in each_key(self.keys, every=every, axis=axis)]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of ``data`` in which the labels of all keys are hidden except in the slices."""
         item = dict(data)
-        for key in self.key_iterator(item):
-            item[key] = self.keep(item[key])
+        for key, keep in self.key_iterator(item, self.keep):
+            item[key] = keep(item[key])
         return item
 
 

@@ -13,6 +13,7 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 from scipy import ndimage
 
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.transforms.conventions import sample_shape
 
 __all__ = ["StarLabel", "StarLabeld", "object_probability", "star_distances"]
 
@@ -206,10 +207,12 @@ class StarLabeld(MapTransform):
 
 def _whole_numbers(label: NdarrayOrTensor, ndim: int) -> np.ndarray:
     """Return ``label`` without its channel as an int64 array, or say why it holds no instances."""
+    shape = tuple(getattr(label, "shape", (1,) * (ndim + 1)))
+    if len(shape) != ndim + 1 or shape[0] != 1:
+        wanted = "(1, D, H, W)" if ndim == 3 else "(1, H, W)"
+        raise ValueError(f"`label` must have the shape {wanted} for rays of {ndim} axes, got {shape}")
+    sample_shape("label", label, "1", ndim)
     array: np.ndarray = convert_to_numpy(label)
-    if array.ndim != ndim + 1 or array.shape[0] != 1:
-        shape = "(1, D, H, W)" if ndim == 3 else "(1, H, W)"
-        raise ValueError(f"`label` must have the shape {shape} for rays of {ndim} axes, got {tuple(array.shape)}")
     if array.dtype == bool:
         raise TypeError("`label` is boolean, but objects must be numbered 1, 2, …; number them with skimage.measure.label")
     numbers = array.astype(np.int64, copy=False)

@@ -17,6 +17,7 @@ from monai.transforms import InvertibleTransform, MapTransform, RandomizableTran
 from monai.utils import TransformBackends
 
 from monai_denoiseg.checks import check_range
+from monai_denoiseg.transforms.conventions import sample_shape
 
 __all__ = ["RandOrient", "RandOrientd", "n_orientations", "orient", "orient_inverse", "same_spacing"]
 
@@ -113,8 +114,7 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
     cubes of isotropic voxels. Axes whose voxel sizes differ are not exchanged. The draw uses torch's global generator, so
     restoring ``torch.get_rng_state`` replays it and DataLoader workers differ; after :meth:`set_random_state` (which MONAI's own
     DataLoader calls) it uses the private ``R``, as every MONAI transform does. A MetaTensor's affine is kept right and the draw
-    can be undone with :meth:`inverse`; plain arrays and tensors carry no trace: undo with :func:`orient_inverse` and
-    :attr:`orientation`.
+    can be undone with :meth:`inverse`; others carry no trace: see :func:`orient_inverse` and :attr:`orientation`.
 
     Args:
         spatial_dims: 2 or 3.
@@ -168,13 +168,14 @@ class RandOrient(RandomizableTransform, InvertibleTransform):
         """Orient ``img``.
 
         Args:
-            img: ``(C, [D,] H, W)``, or any number of leading axes; numpy, torch or MetaTensor.
-            randomize: draw anew; otherwise apply the last draw again.
+            img: ``(C, [D,] H, W)``; numpy, torch or MetaTensor.
+            randomize: draw anew, or else apply the last draw again.
             spacing: voxel size along each axis (``[Z,] Y, X``), if known.
 
         Returns:
             The same type and shape; a view of ``img`` if nothing changes.
         """
+        sample_shape("img", img, spatial_dims=self.spatial_dims)
         if randomize:
             self.randomize(img, spacing)
         if not isinstance(img, MetaTensor):
@@ -247,9 +248,8 @@ class RandOrientd(RandomizableTransform, MapTransform, InvertibleTransform):
         Raises:
             ValueError: when the spatial shapes of the keys differ.
         """
-        item = dict(data)
-        keys = list(self.key_iterator(item))
-        shapes = {key: tuple(item[key].shape[-self.rand_orient.spatial_dims :]) for key in keys}
+        item, keys = dict(data), list(self.key_iterator(dict(data)))
+        shapes = {key: sample_shape(str(key), item[key], spatial_dims=self.rand_orient.spatial_dims)[1:] for key in keys}
         if len(set(shapes.values())) > 1:
             raise ValueError(f"all keys must have the same spatial shape, got {shapes}")
         for index, key in enumerate(keys):

@@ -78,10 +78,10 @@ def test_options_of_monais_command_are_refused() -> None:
 
 
 def test_tracking_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_denoiseg.bundle.settings.overrides.find_spec", lambda name: None)
+    monkeypatch.setattr("monai_denoiseg.bundle.settings.tracking.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="`tracking` 'mlflow' needs MLflow, which is not installed: pip install mlflow"):
         for_monai({"tracking": "mlflow"})
-    monkeypatch.setattr("monai_denoiseg.bundle.settings.overrides.find_spec", lambda name: object())
+    monkeypatch.setattr("monai_denoiseg.bundle.settings.tracking.find_spec", lambda name: object())
     assert for_monai({"tracking": "mlflow"}) == {"tracking": "mlflow"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset, MetaTensor, PersistentDataset, decollate_batch
-from monai.transforms import Compose, EnsureTyped, RandFlipd, ScaleIntensityd
+from monai.transforms import Compose, EnsureChannelFirstd, EnsureTyped, LoadImaged, RandFlipd, ScaleIntensityd
 
 from monai_denoiseg.engines import BlindSpotBatch
 from monai_denoiseg.transforms import BlindSpot, RandBlindSpot, RandBlindSpotd
@@ -104,13 +104,24 @@ def chain() -> Compose:
     return Compose([EnsureTyped("image"), ScaleIntensityd("image"), RandFlipd("image", prob=0.5), RandBlindSpotd("image")])
 
 
-def masks(shape: tuple[int, ...], seed: int, epochs: int = 2) -> list[torch.Tensor]:
+def files(folder: Path) -> list[dict[str, Any]]:
+    """Four planes and four volumes on disk, of sizes that the boxes of one blind spot each fill exactly."""
+    items = []
+    for number, shape in enumerate([(64, 48)] * 4 + [(16, 24, 32)] * 4):
+        values = np.random.default_rng(number).random(shape, np.float32)
+        items.append({"image": str(folder / f"{number}.npy"), "label": np.full((1, *shape), -1)})
+        np.save(items[-1]["image"], values)
+    return items
+
+
+def masks(items: list[dict[str, Any]], seed: int, epochs: int = 2) -> list[torch.Tensor]:
     """The masks of all items of all epochs, from two workers that are started anew (``spawn``)."""
-    label = np.full((1, *shape[1:]), -1)
-    items = [{"image": np.random.default_rng(i).random(shape, np.float32), "label": label} for i in range(4)]
-    transform = chain().set_random_state(seed)
-    loader = DataLoader(Dataset(items, transform), batch_size=1, num_workers=2, multiprocessing_context="spawn")
+    first = [LoadImaged("image"), EnsureChannelFirstd("image", channel_dim="no_channel"), ScaleIntensityd("image")]
+    both = ["image", "label"]
+    transform = Compose([*first, EnsureTyped(both), RandFlipd(both, prob=0.5, spatial_axis=0), RandBlindSpotd("image")])
+    data = Dataset(items, transform.set_random_state(seed))
     torch.manual_seed(seed)  # what MONAI's loader draws the seeds of its workers from
+    loader = DataLoader(data, batch_size=1, num_workers=2, multiprocessing_context="spawn", persistent_workers=True)
     found = []
     for _ in range(epochs):
         for batch in loader:
@@ -122,11 +133,13 @@ def masks(shape: tuple[int, ...], seed: int, epochs: int = 2) -> list[torch.Tens
     return found
 
 
-def test_spawned_workers_draw_differently_and_the_same_again() -> None:
-    first = masks((1, 64, 64), 0)
-    assert {float(mask.float().mean()) for mask in first} == {1 / 64}
+def test_spawned_workers_draw_differently_and_the_same_again(tmp_path: Path) -> None:
+    items = files(tmp_path)
+    first = masks(items, 0)
+    assert [mask.ndim for mask in first] == [3] * 4 + [4] * 4 + [3] * 4 + [4] * 4
+    assert {float(mask.float().mean()) for mask in first} == {1 / 64}, "the share is exact in 2D and in 3D"
     assert len({mask.numpy().tobytes() for mask in first}) == len(first), "another draw for each item, worker and epoch"
-    assert all(torch.equal(a, b) for a, b in zip(first, masks((1, 64, 64), 0), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first, masks(items, 0), strict=True))
 
 
 def test_a_persistent_data_set_keeps_nothing_of_the_draw(tmp_path: Path) -> None:

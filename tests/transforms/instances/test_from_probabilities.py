@@ -90,7 +90,7 @@ def test_threshold_is_strict() -> None:
 def test_touching_objects_are_recovered(shape: tuple[int, ...], n: int, radius: float, seed: int) -> None:
     truth = voronoi(shape, n, radius, seed)
     probabilities = one_hot(truth)
-    grown, plain = (ProbabilitiesToInstances(rule=rule)(probabilities)[0] for rule in ("grow", "paper"))
+    grown, plain = (ProbabilitiesToInstances(rule=rule, min_size=0, split_neck=0)(probabilities)[0] for rule in ("grow", "paper"))
     touched = best_ious(truth, plain) < 0.96
     assert touched.sum() > n / 2
     assert (best_ious(truth, grown)[touched] > best_ious(truth, plain)[touched]).all()
@@ -107,7 +107,7 @@ def test_touching_objects_are_recovered(shape: tuple[int, ...], n: int, radius: 
 def test_isolated_objects_come_back_exactly(shape: tuple[int, ...], radius: int, gap: int) -> None:
     truth = spread(shape, radius, gap)
     assert truth.max() >= 4
-    assert same_partition(truth, ProbabilitiesToInstances()(one_hot(truth))[0])
+    assert same_partition(truth, ProbabilitiesToInstances(min_size=0, split_neck=0)(one_hot(truth))[0])
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -117,7 +117,7 @@ def test_a_long_gap_between_objects_stays_open(ndim: int, gap: int) -> None:
     inside = (slice(0, 8),) * (ndim - 1)
     truth[(*inside, slice(2, 8))] = 1
     truth[(*inside, slice(8 + gap, 16))] = 2
-    assert same_partition(truth, ProbabilitiesToInstances()(one_hot(truth))[0])
+    assert same_partition(truth, ProbabilitiesToInstances(min_size=0, split_neck=0)(one_hot(truth))[0])
 
 
 def test_concave_and_hollow_objects_come_back_exactly() -> None:
@@ -127,15 +127,15 @@ def test_concave_and_hollow_objects_come_back_exactly() -> None:
     truth[2:18, 20:32] = 2
     truth[4:16, 22:30] = 0
     truth[7:13, 25:27] = 3  # an island in the hole
-    assert same_partition(truth, ProbabilitiesToInstances()(one_hot(truth))[0])
+    assert same_partition(truth, ProbabilitiesToInstances(min_size=0, split_neck=0)(one_hot(truth))[0])
 
 
 def test_four_squares_meeting_in_a_corner_come_back_exactly() -> None:
     truth = np.kron([[1, 2], [3, 4]], np.ones((6, 6), int))
     truth = np.pad(truth, 3)
-    assert same_partition(truth, ProbabilitiesToInstances()(one_hot(truth))[0])
+    assert same_partition(truth, ProbabilitiesToInstances(min_size=0, split_neck=0)(one_hot(truth))[0])
     cubes = np.pad(np.kron(np.arange(1, 9).reshape(2, 2, 2), np.ones((5, 5, 5), int)), 2)
-    assert same_partition(cubes, ProbabilitiesToInstances()(one_hot(cubes))[0])
+    assert same_partition(cubes, ProbabilitiesToInstances(min_size=0, split_neck=0)(one_hot(cubes))[0])
 
 
 def test_high_threshold_seeds_grow_back_over_probable_foreground_only() -> None:
@@ -206,7 +206,7 @@ def test_connectivity() -> None:
 def test_tiny_empty_and_full(shape: tuple[int, ...], fill: float) -> None:
     probabilities = np.zeros(shape, np.float32)
     probabilities[1], probabilities[0] = fill, 1 - fill
-    out = ProbabilitiesToInstances(fill_holes=True, min_size=1, max_grow=3.0)(probabilities)
+    out = ProbabilitiesToInstances(fill_holes=True, min_size=1, max_grow=3.0, split_neck=0)(probabilities)
     assert out.shape == (1, *shape[1:])
     assert (out == int(fill)).all()
 
@@ -214,39 +214,40 @@ def test_tiny_empty_and_full(shape: tuple[int, ...], fill: float) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_types_are_kept(dtype: torch.dtype) -> None:
     array = one_hot(spread((13, 17), 2, 3))
-    expected = ProbabilitiesToInstances()(array)
+    expected = ProbabilitiesToInstances(min_size=0, split_neck=0)(array)
     assert isinstance(expected, np.ndarray)
     assert expected.dtype == np.int32
     tensor = torch.from_numpy(array).to(dtype)
     for given in (tensor, MetaTensor(tensor, meta={"name": "a"}), tensor.clone().requires_grad_()):
-        out = ProbabilitiesToInstances()(given)
+        out = ProbabilitiesToInstances(min_size=0, split_neck=0)(given)
         assert isinstance(out, MetaTensor) == isinstance(given, MetaTensor)
         assert out.dtype == torch.int32
         np.testing.assert_array_equal(np.asarray(out), expected)
-    assert ProbabilitiesToInstances()(MetaTensor(tensor, meta={"name": "a"})).meta["name"] == "a"
+    assert ProbabilitiesToInstances(min_size=0, split_neck=0)(MetaTensor(tensor, meta={"name": "a"})).meta["name"] == "a"
 
 
 def test_further_channels_are_not_looked_at() -> None:
     array = one_hot(spread((13, 17), 2, 3))
     denoised = np.full((2, 13, 17), 4e4, np.float32)
     np.testing.assert_array_equal(
-        ProbabilitiesToInstances()(np.concatenate([array, denoised])), ProbabilitiesToInstances()(array)
+        ProbabilitiesToInstances(min_size=0, split_neck=0)(np.concatenate([array, denoised])),
+        ProbabilitiesToInstances(min_size=0, split_neck=0)(array),
     )
 
 
 def test_threshold_of_one_call_and_dictionary_version() -> None:
     array = one_hot(spread((13, 17), 2, 3)) * 0.6
-    to_instances = ProbabilitiesToInstances(threshold=0.5)
+    to_instances = ProbabilitiesToInstances(threshold=0.5, min_size=0, split_neck=0)
     assert to_instances(array).max() > 0
     assert to_instances(array, threshold=0.7).max() == 0
     assert to_instances(array, threshold=torch.tensor(0.7)).max() == 0
     assert to_instances(array).max() > 0
     item = {"pred": array, "name": "a"}
-    transform = ProbabilitiesToInstancesd("pred", threshold=0.5, min_size=2)
-    np.testing.assert_array_equal(transform(item)["pred"], ProbabilitiesToInstances(0.5, min_size=2)(array))
+    transform = ProbabilitiesToInstancesd("pred", threshold=0.5, min_size=2, split_neck=0)
+    np.testing.assert_array_equal(transform(item)["pred"], ProbabilitiesToInstances(0.5, min_size=2, split_neck=0)(array))
     assert transform(item, threshold=0.7)["pred"].max() == 0
     assert item["pred"] is array
-    assert ProbabilitiesToInstancesd("pred", allow_missing_keys=True)({"name": "a"}) == {"name": "a"}
+    assert ProbabilitiesToInstancesd("pred", allow_missing_keys=True, min_size=0, split_neck=0)({"name": "a"}) == {"name": "a"}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_threshold_of_one_call_and_dictionary_version() -> None:
 )
 def test_no_probabilities(array: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ProbabilitiesToInstances()(array)
+        ProbabilitiesToInstances(min_size=0, split_neck=0)(array)
 
 
 @pytest.mark.parametrize(
@@ -285,8 +286,8 @@ def test_wrong_arguments(arguments: dict, message: str) -> None:
 
 def test_arguments_that_do_not_fit_the_image() -> None:
     with pytest.raises(ValueError, match="`spacing` needs 2 values"):
-        ProbabilitiesToInstances(units="physical")(np.zeros((3, 4, 4)), spacing=[1, 1, 1])
+        ProbabilitiesToInstances(units="physical", min_size=0, split_neck=0)(np.zeros((3, 4, 4)), spacing=[1, 1, 1])
     with pytest.raises(ValueError, match="`connectivity` must be at most the 2 axes"):
-        ProbabilitiesToInstances(connectivity=3)(np.zeros((3, 4, 4)))
+        ProbabilitiesToInstances(connectivity=3, min_size=0, split_neck=0)(np.zeros((3, 4, 4)))
     with pytest.raises(ValueError, match=r"`threshold` must be in \[0, 1\], got 2.0"):
-        ProbabilitiesToInstances()(np.zeros((3, 4, 4)), threshold=2)
+        ProbabilitiesToInstances(min_size=0, split_neck=0)(np.zeros((3, 4, 4)), threshold=2)

@@ -32,10 +32,11 @@ def test_objects_are_split_at_necks_before_they_grow(rule: str) -> None:
     assert instances_from_foreground(foreground, rule=rule, split_neck=0.7, min_size=25, spacing=(0.5, 0.2)).max() == 1
     grown = instances_from_foreground(foreground * (1 - 0.3 * (foreground > 0)), threshold=0.5, rule=rule, split_neck=0.7)
     np.testing.assert_array_equal(grown, found)
-    transform = ProbabilitiesToInstances(rule=rule, split_neck=0.7)
+    transform = ProbabilitiesToInstances(rule=rule, split_neck=0.7, min_size=0)
     np.testing.assert_array_equal(transform(probabilities)[0], found)
     np.testing.assert_array_equal(
-        ProbabilitiesToInstancesd("pred", rule=rule, split_neck=0.7)({"pred": probabilities})["pred"], transform(probabilities)
+        ProbabilitiesToInstancesd("pred", rule=rule, split_neck=0.7, min_size=0)({"pred": probabilities})["pred"],
+        transform(probabilities),
     )
 
 
@@ -43,11 +44,11 @@ def test_necks_look_at_the_voxel_size_in_all_units() -> None:
     """With voxels that are long across the bridge, the bridge is as wide as the discs are."""
     probabilities = dumbbell()
     for units in ("voxel", "physical"):
-        transform = ProbabilitiesToInstances(split_neck=0.7, units=units)
+        transform = ProbabilitiesToInstances(split_neck=0.7, units=units, min_size=0)
         for scale in (1.0, 1e-4):
             assert transform(probabilities, spacing=[scale, scale]).max() == 2
             assert transform(probabilities, spacing=torch.tensor([4 * scale, scale])).max() == 1
-    wide, transform = np.repeat(probabilities, 4, 1), ProbabilitiesToInstances(split_neck=0.7)
+    wide, transform = np.repeat(probabilities, 4, 1), ProbabilitiesToInstances(split_neck=0.7, min_size=0)
     found = transform(wide, spacing=[0.25, 1.0])[0]
     assert (np.repeat(transform(probabilities)[0], 4, 0) == found).mean() > 0.98
     flat, cubes = transform(probabilities, spacing=[4, 1]), transform(probabilities, spacing=[1, 1])
@@ -55,7 +56,7 @@ def test_necks_look_at_the_voxel_size_in_all_units() -> None:
     for unknown in ([float("nan")] * 2, [4, float("nan")], None):
         np.testing.assert_array_equal(transform(probabilities, spacing=unknown), cubes)
     with pytest.raises(ValueError, match="`spacing` needs 2 values"):
-        ProbabilitiesToInstances(split_neck=0.7)(probabilities, spacing=[1, 1, 1])
+        ProbabilitiesToInstances(split_neck=0.7, min_size=0)(probabilities, spacing=[1, 1, 1])
 
 
 def test_the_rule_of_labels_takes_it_where_there_are_objects() -> None:

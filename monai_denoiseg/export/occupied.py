@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_denoiseg.export.graph import Graph, Value
+from monai_denoiseg.export.quantile import ascending, quantile
 
 LARGER, BLOCKS, LEAST = 2.0, 8, 64
 SHARE, LIMIT, MOST = 0.3, 10.0, 4.0
@@ -94,8 +95,6 @@ def _densest(graph: Graph, mean: Value, n: Value) -> tuple[Value, Value]:
 
 def _squashed(graph: Graph, sample: Value, known: Value) -> Value:
     """Values in quartile distances from the median, large ones on a logarithmic scale."""
-    from monai_denoiseg.export.statistics import ascending, quantile
-
     ordered = ascending(graph, graph.where(known, sample, np.float64(np.inf)))
     count = known.cast(np.int64).along("ReduceSum")
     low, centre, high = (quantile(graph, ordered, count, np.float64(level)) for level in (0.25, 0.5, 0.75))

@@ -55,4 +55,4 @@ def _largest(image: Tensor, reach: int) -> Tensor:
 def _mean(image: Tensor, reach: int) -> Tensor:
     if image.dim() == 4:
         return F.avg_pool2d(image, 2 * reach + 1, 1, reach)
-    return F.avg_pool3d(image, 2 * reach + 1, 1, reach)
+    return F.avg_pool3d(F.pad(image, [reach] * 6), 2 * reach + 1, 1)  # its own padding takes no axis shorter than the kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import Tensor
 
 import monai_denoiseg
 from monai_denoiseg.export.architecture import arguments_of
-from monai_denoiseg.export.check import Report
+from monai_denoiseg.export.card import channel_names
+from monai_denoiseg.export.check import Report, first_line
 from monai_denoiseg.export.extras import need
 from monai_denoiseg.export.module import DENOISED, PROBABILITIES, ExportNet, first_stage, output_names
 from monai_denoiseg.export.onnx_file import OPSET, onnx_bytes
@@ -45,9 +47,13 @@ def write_package(network: Any, target: Path, about: dict[str, Any]) -> str:
     """
     need("bioimageio.core")
     from bioimageio.spec import save_bioimageio_package
+    from pydantic import ValidationError
 
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), _quiet():
-        described, reports = _describe(network, Path(folder), about)
+        try:
+            described, reports = _describe(network, Path(folder), about)
+        except ValidationError as error:
+            raise ValueError(f"bioimageio.spec refuses the description ({_versions()}): {first_line(error)}") from error
         with writing(target) as part:
             save_bioimageio_package(described, output_path=part)
             _test(part)
@@ -64,6 +70,11 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.enable("bioimageio")
+
+
+def _versions() -> str:
+    """bioimageio.spec 0.5.12 fails with pydantic 2.14, which it allows."""
+    return ", ".join(f"{name} {version(name)}" for name in ("bioimageio.spec", "pydantic"))
 
 
 def _test(package: Path) -> None:
@@ -98,7 +109,7 @@ def _describe(network: Any, folder: Path, about: dict[str, Any]) -> tuple[Any, d
         covers=[FileDescr(source=folder / "cover.png")],
         tags=["denoiseg", "monai", f"{network.spatial_dims}d", "unet", "pytorch", *_tags(network)],
         inputs=[_input(network, image, folder)],
-        outputs=[_output(network, name, folder) for name in names],
+        outputs=[_output(network, name, image, folder) for name in names],
         weights=weights,
         version="0.1.0",
     )
@@ -114,9 +125,9 @@ def _weights(network: Any, folder: Path) -> tuple[Any, dict[str, Report]]:
     (folder / "weights.onnx").write_bytes(onnx)
     (folder / "weights_torchscript.pt").write_bytes(script)
     torch.save(ExportNet(network).state_dict(), folder / "weights.pt")
-    version = v0_5.Version(torch.__version__.partition("+")[0])
+    torch_version = v0_5.Version(torch.__version__.partition("+")[0])
     own = f"monai_denoiseg=={monai_denoiseg.__version__}"
-    lines = ["channels:", "  - conda-forge", "dependencies:", f"  - pytorch=={version}", "  - pip", "  - pip:", f"    - {own}"]
+    lines = ["channels:", "  - conda-forge", "dependencies:", f"  - pytorch=={torch_version}", "  - pip", "  - pip:", f"    - {own}"]
     write_text("\n".join([*lines, ""]), folder / "environment.yaml")
     architecture = v0_5.ArchitectureFromLibraryDescr(
         callable=v0_5.Identifier("build_export_net"),
@@ -127,11 +138,11 @@ def _weights(network: Any, folder: Path) -> tuple[Any, dict[str, Report]]:
         pytorch_state_dict=v0_5.PytorchStateDictWeightsDescr(
             source=folder / "weights.pt",
             architecture=architecture,
-            pytorch_version=version,
+            pytorch_version=torch_version,
             dependencies=FileDescr(source=folder / "environment.yaml"),
         ),
         torchscript=v0_5.TorchscriptWeightsDescr(
-            source=folder / "weights_torchscript.pt", pytorch_version=version, parent="pytorch_state_dict"
+            source=folder / "weights_torchscript.pt", pytorch_version=torch_version, parent="pytorch_state_dict"
         ),
         onnx=v0_5.OnnxWeightsDescr(source=folder / "weights.onnx", opset_version=OPSET, parent="pytorch_state_dict"),
     )
@@ -143,8 +154,8 @@ def _input(network: Any, image: Tensor, folder: Path) -> Any:
     from bioimageio.spec.model import v0_5
 
     space = [
-        v0_5.SpaceInputAxis(id=v0_5.AxisId(axis), size=v0_5.ParameterizedSize(min=least, step=1))
-        for axis, least in zip(_AXES[-network.spatial_dims :], network.multiple, strict=True)
+        v0_5.SpaceInputAxis(id=v0_5.AxisId(axis), size=v0_5.ParameterizedSize(min=step + 2 * halo, step=1))
+        for axis, step, halo in zip(_AXES[-network.spatial_dims :], network.multiple, _halo(network, image), strict=True)
     ]
     channels = [v0_5.Identifier(f"channel{number}") for number in range(network.in_channels)]
     return v0_5.InputTensorDescr(
@@ -156,17 +167,14 @@ def _input(network: Any, image: Tensor, folder: Path) -> Any:
     )
 
 
-def _output(network: Any, name: str, folder: Path) -> Any:
+def _output(network: Any, name: str, image: Tensor, folder: Path) -> Any:
     from bioimageio.spec.common import FileDescr
     from bioimageio.spec.model import v0_5
 
-    from monai_denoiseg.export.card import channel_names
-
-    tiles = not (first_stage(network).by_image or network.sees_whole)  # else tiles differ from the whole image
     space: list[Any] = []
-    for axis, halo in zip(_AXES[-network.spatial_dims :], network.receptive_radius, strict=True):
+    for axis, halo in zip(_AXES[-network.spatial_dims :], _halo(network, image), strict=True):
         size = v0_5.SizeReference(tensor_id=v0_5.TensorId("image"), axis_id=v0_5.AxisId(axis))
-        if tiles and halo:
+        if halo:
             space.append(v0_5.SpaceOutputAxisWithHalo(id=v0_5.AxisId(axis), size=size, halo=halo))
         else:
             space.append(v0_5.SpaceOutputAxis(id=v0_5.AxisId(axis), size=size))
@@ -179,6 +187,13 @@ def _output(network: Any, name: str, folder: Path) -> Any:
         test_tensor=FileDescr(source=folder / f"test_{name}.npy"),
         data=v0_5.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0) if name == PROBABILITIES and whole else (None, None)),
     )
+
+
+def _halo(network: Any, image: Tensor) -> list[int]:
+    """Margin of tiles along each axis; none where tiles differ from the whole image, or the test image would be too small."""
+    halo, sizes = list(network.receptive_radius), image.shape[2:]
+    fits = all(2 * edge + step <= size for edge, step, size in zip(halo, network.multiple, sizes, strict=True))
+    return halo if fits and not (first_stage(network).by_image or network.sees_whole) else [0] * len(halo)
 
 
 def _identifier(name: str) -> str:

@@ -127,7 +127,15 @@ def _weights(network: Any, folder: Path) -> tuple[Any, dict[str, Report]]:
     torch.save(ExportNet(network).state_dict(), folder / "weights.pt")
     torch_version = v0_5.Version(torch.__version__.partition("+")[0])
     own = f"monai_denoiseg=={monai_denoiseg.__version__}"
-    lines = ["channels:", "  - conda-forge", "dependencies:", f"  - pytorch=={torch_version}", "  - pip", "  - pip:", f"    - {own}"]
+    lines = [
+        "channels:",
+        "  - conda-forge",
+        "dependencies:",
+        f"  - pytorch=={torch_version}",
+        "  - pip",
+        "  - pip:",
+        f"    - {own}",
+    ]
     write_text("\n".join([*lines, ""]), folder / "environment.yaml")
     architecture = v0_5.ArchitectureFromLibraryDescr(
         callable=v0_5.Identifier("build_export_net"),

@@ -83,5 +83,7 @@ def _meaning(network: Any, name: str) -> str:
         return f"{axes}, in the intensities of the image"
     kept = network.head.probability_channels
     if kept < network.n_classes:
-        return f"{axes.replace('C', 'K')}, object probability, then distances to the border of the object along each ray in voxels"
+        return (
+            f"{axes.replace('C', 'K')}, object probability, then distances to the border of the object along each ray in voxels"
+        )
     return f"{axes.replace('C', 'K')}, probabilities"

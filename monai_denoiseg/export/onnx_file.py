@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -94,14 +95,10 @@ def _traced(network: Any, *, with_intensity: bool) -> bytes:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Keep back what the exporter says of sizes it meets as numbers, and the graph it prints when it fails."""
-    log = getattr(torch._C, "_jit_set_onnx_log_enabled", lambda enabled: None)
-    log(False)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log(True)
+    # PyTorch 2.13 switches this log on, whatever it was told.
+    with warnings.catch_warnings(), mock.patch.object(torch._C, "_jit_set_onnx_log_enabled", create=True):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _put_before(model: Any, network: Any) -> None:

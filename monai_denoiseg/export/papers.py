@@ -34,7 +34,9 @@ UNET = Paper(
     "Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015.",
     "10.1007/978-3-319-24574-4_28",
 )
-MONAI = Paper("Cardoso et al.: MONAI: An open-source framework for deep learning in healthcare. 2022.", "10.48550/arXiv.2211.02701")
+MONAI = Paper(
+    "Cardoso et al.: MONAI: An open-source framework for deep learning in healthcare. 2022.", "10.48550/arXiv.2211.02701"
+)
 
 
 def papers_of(network: Any) -> list[Paper]:

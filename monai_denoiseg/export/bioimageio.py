@@ -20,8 +20,8 @@ from monai_denoiseg.export.check import Report, first_line
 from monai_denoiseg.export.extras import need
 from monai_denoiseg.export.module import DENOISED, PROBABILITIES, ExportNet, first_stage, output_names
 from monai_denoiseg.export.onnx_file import OPSET, onnx_bytes
-from monai_denoiseg.export.papers import papers_of
 from monai_denoiseg.export.package_page import package_page
+from monai_denoiseg.export.papers import papers_of
 from monai_denoiseg.export.sample import cover_picture, sample_image
 from monai_denoiseg.export.torchscript import torchscript_bytes
 from monai_denoiseg.files import write_text, writing

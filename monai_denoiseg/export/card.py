@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import monai_denoiseg
-from monai_denoiseg.export.module import DENOISED, PROBABILITIES, describe_backbone, first_stage, output_names
+from monai_denoiseg.export.module import DENOISED, PROBABILITIES, describe_backbone, output_names
 from monai_denoiseg.networks.description import decode_description
 
 STATISTICS = {

@@ -80,7 +80,7 @@ def _traced(network: Any, *, with_intensity: bool) -> bytes:
             torch.onnx.export(
                 ExportNet(network),
                 tuple(inputs),
-                buffer,
+                buffer,  # type: ignore[arg-type]
                 input_names=names,
                 output_names=output_names(network),
                 dynamic_axes={name: dynamic[name] for name in [*names, *output_names(network)]},

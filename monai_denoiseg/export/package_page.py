@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import monai_denoiseg
-from monai_denoiseg.export.card import STATISTICS, channel_names, describe_export
+from monai_denoiseg.export.card import channel_names, describe_export
 from monai_denoiseg.export.module import first_stage
 from monai_denoiseg.export.papers import papers_of
 

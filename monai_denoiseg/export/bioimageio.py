@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 import monai_denoiseg
 from monai_denoiseg.export.architecture import arguments_of
 from monai_denoiseg.export.card import channel_names
 from monai_denoiseg.export.check import Report, first_line
 from monai_denoiseg.export.extras import need
-from monai_denoiseg.export.module import DENOISED, PROBABILITIES, ExportNet, first_stage, output_names
+from monai_denoiseg.export.module import DENOISED, PROBABILITIES, ExportNet, output_names
 from monai_denoiseg.export.onnx_file import OPSET, onnx_bytes
 from monai_denoiseg.export.package_page import package_page
 from monai_denoiseg.export.papers import papers_of
@@ -108,8 +107,8 @@ def _describe(network: Any, folder: Path, about: dict[str, Any]) -> tuple[Any, d
         documentation=FileDescr(source=folder / "README.md"),
         covers=[FileDescr(source=folder / "cover.png")],
         tags=["denoiseg", "monai", f"{network.spatial_dims}d", "unet", "pytorch", *_tags(network)],
-        inputs=[_input(network, image, folder)],
-        outputs=[_output(network, name, image, folder) for name in names],
+        inputs=[_input(network, folder)],
+        outputs=[_output(network, name, folder) for name in names],
         weights=weights,
         version="0.1.0",
     )
@@ -157,13 +156,13 @@ def _weights(network: Any, folder: Path) -> tuple[Any, dict[str, Report]]:
     return entries, {"ONNX": onnx_report, "TorchScript": script_report}
 
 
-def _input(network: Any, image: Tensor, folder: Path) -> Any:
+def _input(network: Any, folder: Path) -> Any:
     from bioimageio.spec.common import FileDescr
     from bioimageio.spec.model import v0_5
 
     space = [
-        v0_5.SpaceInputAxis(id=v0_5.AxisId(axis), size=v0_5.ParameterizedSize(min=step + 2 * halo, step=1))
-        for axis, step, halo in zip(_AXES[-network.spatial_dims :], network.multiple, _halo(network, image), strict=True)
+        v0_5.SpaceInputAxis(id=v0_5.AxisId(axis), size=v0_5.ParameterizedSize(min=step, step=1))
+        for axis, step in zip(_AXES[-network.spatial_dims :], network.multiple, strict=True)
     ]
     channels = [v0_5.Identifier(f"channel{number}") for number in range(network.in_channels)]
     return v0_5.InputTensorDescr(
@@ -175,17 +174,17 @@ def _input(network: Any, image: Tensor, folder: Path) -> Any:
     )
 
 
-def _output(network: Any, name: str, image: Tensor, folder: Path) -> Any:
+def _output(network: Any, name: str, folder: Path) -> Any:
     from bioimageio.spec.common import FileDescr
     from bioimageio.spec.model import v0_5
 
-    space: list[Any] = []
-    for axis, halo in zip(_AXES[-network.spatial_dims :], _halo(network, image), strict=True):
-        size = v0_5.SizeReference(tensor_id=v0_5.TensorId("image"), axis_id=v0_5.AxisId(axis))
-        if halo:
-            space.append(v0_5.SpaceOutputAxisWithHalo(id=v0_5.AxisId(axis), size=size, halo=halo))
-        else:
-            space.append(v0_5.SpaceOutputAxis(id=v0_5.AxisId(axis), size=size))
+    # No halo: with one, programs mirror the image at its border, which this network does not.
+    space = [
+        v0_5.SpaceOutputAxis(
+            id=v0_5.AxisId(axis), size=v0_5.SizeReference(tensor_id=v0_5.TensorId("image"), axis_id=v0_5.AxisId(axis))
+        )
+        for axis in _AXES[-network.spatial_dims :]
+    ]
     channels = [v0_5.Identifier(_identifier(one)) for one in channel_names(network)[name]]
     whole = network.head.probability_channels == network.n_classes
     return v0_5.OutputTensorDescr(
@@ -195,13 +194,6 @@ def _output(network: Any, name: str, image: Tensor, folder: Path) -> Any:
         test_tensor=FileDescr(source=folder / f"test_{name}.npy"),
         data=v0_5.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0) if name == PROBABILITIES and whole else (None, None)),
     )
-
-
-def _halo(network: Any, image: Tensor) -> list[int]:
-    """Margin of tiles along each axis; none where tiles differ from the whole image, or the test image would be too small."""
-    halo, sizes = list(network.receptive_radius), image.shape[2:]
-    fits = all(2 * edge + step <= size for edge, step, size in zip(halo, network.multiple, sizes, strict=True))
-    return halo if fits and not (first_stage(network).by_image or network.sees_whole) else [0] * len(halo)
 
 
 def _identifier(name: str) -> str:

@@ -9,8 +9,8 @@ from monai_denoiseg.export.module import DENOISED, PROBABILITIES, describe_backb
 from monai_denoiseg.networks.description import decode_description
 
 STATISTICS = {
-    "inside": "Offset and scale of the whole image are computed inside. Give whole images: a tile would be normalised by itself.",
-    "input": "The second input `intensity` (B, 2, C) holds offset and scale of the whole image, as `network.intensity` gives them.",
+    "inside": "Offset and scale of an image are computed inside. Give whole images: a tile would be normalised by itself.",
+    "input": "The input `intensity` (B, 2, C) holds offset and scale of the whole image, as `network.intensity` gives them.",
     "training": "Normalised by mean and deviation of the training images, which are constants: tiles are fine.",
 }
 

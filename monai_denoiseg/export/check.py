@@ -11,7 +11,7 @@ from torch import Tensor
 from monai_denoiseg.export.module import DENOISED, ExportNet, describe_backbone, first_stage, output_names
 
 LIMITS = {"probabilities": 1e-4, DENOISED: 1e-3}
-"""Largest difference: of a probability (of distances: also that share of them); of the denoised image, in deviations of the image."""
+"""Largest difference of a probability (a distance: or of that share of it), and of the denoised image in its deviations."""
 
 OWN, SMALLEST = "CAREUNet", 16
 """Other networks may not take images as small as their down-sampling: they are tried with multiples of so many voxels."""
@@ -66,7 +66,8 @@ def example(network: Any, number: int) -> Tensor:
         image[..., : size[-2] // 4, : size[-1] // 3] = 300.0
     first = first_stage(network)
     places = [1, network.in_channels] + [1] * len(size)
-    return image * first.std.cpu().reshape(places) + first.mean.cpu().reshape(places)
+    scaled: Tensor = image * first.std.cpu().reshape(places) + first.mean.cpu().reshape(places)
+    return scaled
 
 
 @torch.no_grad()

@@ -74,7 +74,7 @@ def _traced(network: Any, *, with_intensity: bool) -> bytes:
     dynamic: dict[str, Any] = {name: axes for name in [IMAGE, *output_names(network)]} | {INTENSITY: {0: "batch"}}
     buffer = io.BytesIO()
     # The exporter that traces: the other one takes 30 times as long and knows no symbolic sizes before torch 2.6.
-    old = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    old: dict[str, Any] = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     with _silent(), torch.no_grad():
         try:
             torch.onnx.export(

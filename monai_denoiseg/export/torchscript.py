@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from monai_denoiseg.export.card import describe_export
-from monai_denoiseg.export.check import Report, compare, example, first_line, refused
-from monai_denoiseg.export.module import ExportNet, first_stage
+from monai_denoiseg.export.check import OWN, Report, compare, example, first_line, refused
+from monai_denoiseg.export.module import ExportNet, describe_backbone, first_stage
 
 CARD = "monai_denoiseg.json"
 """Name of the extra file that holds what :func:`~monai_denoiseg.export.card.describe_export` tells."""
@@ -54,6 +54,8 @@ def _scripted(network: Any) -> Any:
         return torch.jit.script(own)
     except Exception as error:  # a foreign network's code may be more than TorchScript understands: then it is traced
         reason = first_line(error)
+        if OWN in describe_backbone(network):
+            raise refused(network, "TorchScript", reason) from error
     image = example(network, 0)
     try:
         return torch.jit.trace(_Plain(own), (image,), check_trace=False)

@@ -57,8 +57,8 @@ def test_stands_where_the_network_stands(make: Callable[..., DenoiSegNet]) -> No
 
 def test_methods_without_a_network_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8), np.float32))
-    words = ["infer", "--method", "median", "--runtime", "onnx", "--dataset_dir", str(tmp_path), "--output_dir", str(tmp_path / "o")]
-    assert main(words) == 1
+    words = ["infer", "--method", "median", "--runtime", "onnx", "--dataset_dir", str(tmp_path)]
+    assert main([*words, "--output_dir", str(tmp_path / "o")]) == 1
     assert "`runtime` is 'onnx', but this method has no network to compute" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
 

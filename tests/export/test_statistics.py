@@ -16,10 +16,10 @@ onnx = pytest.importorskip("onnx", reason=f"needs the extra: {EXTRA}")
 onnxruntime = pytest.importorskip("onnxruntime", reason=f"needs the extra: {EXTRA}")
 
 
-def session(graph: Graph, inputs: dict[str, tuple[int, list]], output: tuple[str, int]) -> onnxruntime.InferenceSession:
+def session(graph: Graph, inputs: dict[str, tuple[int, list]], output: tuple[str, int, list]) -> onnxruntime.InferenceSession:
     make = onnx.helper.make_tensor_value_info
     entries = [make(name, kind, shape) for name, (kind, shape) in inputs.items()]
-    body = onnx.helper.make_graph(graph.nodes, "test", entries, [make(*output, None)], graph.constants)
+    body = onnx.helper.make_graph(graph.nodes, "test", entries, [make(*output)], graph.constants)
     model = onnx.helper.make_model(body, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -29,7 +29,7 @@ def moments(dims: int, channels: int, window: list[int] | None) -> onnxruntime.I
     graph = Graph("statistics/")
     image_statistics(graph, graph.value("image"), dims, window, "intensity")
     shape = ["b", channels, *"zyx"[-dims:]]
-    return session(graph, {"image": (onnx.TensorProto.FLOAT, shape)}, ("intensity", onnx.TensorProto.FLOAT))
+    return session(graph, {"image": (onnx.TensorProto.FLOAT, shape)}, ("intensity", onnx.TensorProto.FLOAT, ["b", 2, channels]))
 
 
 def field(shape: tuple[int, ...], kind: str) -> np.ndarray:
@@ -76,6 +76,6 @@ def test_a_sub_sampled_image() -> None:
 def test_stride() -> None:
     graph = Graph("")
     found = graph.op("Identity", sample_stride(graph, graph.value("n")), name="stride")
-    run = session(graph, {"n": (onnx.TensorProto.INT64, [1])}, (found.name, onnx.TensorProto.INT64))
+    run = session(graph, {"n": (onnx.TensorProto.INT64, [1])}, (found.name, onnx.TensorProto.INT64, [1]))
     numbers = [1, 999_999, 2_000_000, 2_000_001, 4_000_000, 30030 * 99, 2**24, 510_510 * 30, 223_092_870, 3 * 10**9]
     assert [int(run.run(None, {"n": np.array([n])})[0][0]) for n in numbers] == [plain_stride(n) for n in numbers]

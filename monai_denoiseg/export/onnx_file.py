@@ -43,6 +43,10 @@ def onnx_bytes(network: Any, statistics: str = INSIDE, *, checked: bool = True) 
     Raises:
         ModuleNotFoundError: when onnx or onnxruntime are missing.
         ValueError: when the network cannot be exported, or the result differs.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> onnx_bytes(DenoiSegNet(2, depth=1, features=4))[1].worst["probabilities"] < 1e-4
+    True
     """
     need("onnx", "onnxscript", *["onnxruntime"] * checked)
     import onnx
@@ -155,6 +159,10 @@ def read_card(file: bytes) -> Mapping[str, str]:
 
     Args:
         file: its bytes.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> read_card(onnx_bytes(DenoiSegNet(2, depth=1, features=4), checked=False)[0])["statistics"]
+    'training'
     """
     need("onnx")
     import onnx

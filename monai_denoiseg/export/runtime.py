@@ -27,6 +27,10 @@ class OnnxNetwork(nn.Module):
     Raises:
         ModuleNotFoundError: when onnxruntime is missing.
         ValueError: when the network cannot be exported.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> OnnxNetwork(DenoiSegNet(2, depth=1, features=4))(torch.zeros(1, 1, 5, 6)).shape
+    torch.Size([1, 4, 5, 6])
     """
 
     def __init__(self, network: Any) -> None:

@@ -75,3 +75,20 @@ def test_a_hot_pixel_is_gone_from_the_denoised_image() -> None:
     with torch.no_grad():
         with_it, without = (DenoiSegInferer()(one, network)[0, 3] for one in (image, clean))
     assert float((with_it - without).abs().max()) < 3
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 9), (2, 4, 2), (4, 1, 1)])
+def test_volumes_thinner_than_the_neighbourhood(shape: tuple[int, ...]) -> None:
+    """Pooling refuses an axis shorter than its kernel in 3D; the same values stand in a larger volume, mean for mean."""
+    image = torch.randn(1, 1, *shape, generator=torch.Generator().manual_seed(0))
+    image.view(-1)[0] = 1000.0
+    bounds = torch.tensor([[-3.0], [3.0]])
+    seen, _ = plausible(image, bounds)
+    around = torch.zeros(1, 1, *(size + 4 for size in shape))
+    inner = (..., *(slice(2, 2 + size) for size in shape))
+    around[inner] = image.masked_fill(image > 100, 0.0)
+    count = torch.zeros_like(around)
+    count[inner] = (image <= 100).float()
+    expected = around[..., :5, :5, :5].sum() / count[..., :5, :5, :5].sum().clamp(min=1)
+    assert float(seen.view(-1)[0]) == pytest.approx(float(expected), abs=1e-5)
+    assert torch.equal(seen.view(-1)[1:], image.view(-1)[1:])

@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 ROOMS = (
     *("data", "transforms", "losses", "metrics", "pictures", "heads", "networks", "handlers", "engines", "self2seg"),
-    *("bundle", "label", "report", "workflow"),
+    *("bundle", "export", "label", "report", "workflow"),
 )
 
 CALLS = {"predict": "bundle.predict"}

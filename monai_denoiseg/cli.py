@@ -102,12 +102,33 @@ def _add_others(commands: Any) -> None:
     label_app.add_argument("--bundles", nargs="+", default=["denoiseg_2d", "denoiseg_3d"])
     label_app.add_argument("--models", nargs="*", default=[], metavar="MODEL_PT", help="trained networks to start with")
     _add_label_server(commands)
+    _add_export(commands)
     demo = commands.add_parser("demo", help="simulate, train, infer, evaluate, report", allow_abbrev=False)
     demo.add_argument("--output", default="demo")
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--small", action="store_true", help="in a minute: few images, a short training")
     for sub in (simulate, report, label_app, demo):
         _add_traceback(sub)
+
+
+def _add_export(commands: Any) -> None:
+    line = "hand a trained network over to other programs: ONNX, TorchScript, BioImage Model Zoo, MONAI's model zoo"
+    export = commands.add_parser("export", help=line, description=line, allow_abbrev=False)
+    export.add_argument("model", help="folder of a training, model.pt, or denoiseg_2d for the network that came with the package")
+    export.add_argument("--to", required=True, choices=("onnx", "torchscript", "bioimageio", "monai-bundle"))
+    export.add_argument("out", help="file to write: NAME.onnx, NAME.ts, or NAME.zip")
+    export.add_argument("--replace", action="store_true", help="overwrite a file of that name")
+    export.add_argument(
+        "--statistics",
+        choices=("inside", "input"),
+        help="ONNX of a network that normalises each image by itself: compute offset and scale of the image inside (usual), or "
+        "take them as a second input, for tiles of a larger image",
+    )
+    zoo = "of bioimageio and monai-bundle: "
+    export.add_argument("--name", help=zoo + "name of the model")
+    export.add_argument("--author", dest="authors", action="append", metavar="NAME", help=zoo + "may be given several times")
+    export.add_argument("--license", metavar="SPDX", help=zoo + "licence of the weights, such as CC-BY-4.0 [Apache-2.0]")
+    _add_traceback(export)
 
 
 def _add_label_server(commands: Any) -> None:
@@ -150,6 +171,11 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
 
         options = {name: getattr(arguments, name) for name in ("host", "port", "token", "origins", "conf")}
         serve(arguments.app, arguments.studies, **options)
+    elif arguments.command == "export":
+        from monai_denoiseg.export import export_model
+
+        options = {name: getattr(arguments, name) for name in ("replace", "statistics", "name", "authors", "license")}
+        print("{}\n{}".format(*export_model(arguments.model, arguments.to, arguments.out, **options)))
     else:
         from monai_denoiseg.demo import run_demo
 

@@ -62,6 +62,10 @@ class BorderHead(Head):
         """Softmax."""
         return SoftmaxActivation(self.channels)
 
+    def channel_names(self) -> list[str]:
+        """Background, foreground, border; of another number of classes their numbers."""
+        return list(CLASSES) if self.channels == len(CLASSES) else super().channel_names()
+
     def make_rule(self, *, overlap: float = 0.4, **options: Any) -> ProbabilitiesToInstances:
         """See :meth:`Head.make_rule`; the overlap of a non-maximum suppression has no effect."""
         return ProbabilitiesToInstances(**options)

@@ -151,6 +151,10 @@ class Head(ABC):
         undoes the class weights of the loss; ``invert(prediction, weights)`` undoes both.
         """
 
+    def channel_names(self) -> list[str]:
+        """Names of the segmentation channels, in their order."""
+        return self.classes or [f"class{number}" for number in range(self.channels)]
+
     @property
     def probability_channels(self) -> int:
         """How many of the first channels are probabilities (for pictures and measures of uncertainty)."""

@@ -116,6 +116,10 @@ class StarHead(Head):
         """Object probability and distances."""
         return self.channels
 
+    def channel_names(self) -> list[str]:
+        """Object probability, then one distance a ray."""
+        return ["object", *(f"distance{number}" for number in range(self.channels - 1))]
+
     @property
     def probability_channels(self) -> int:
         """The first channel; distances follow."""

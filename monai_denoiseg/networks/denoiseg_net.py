@@ -146,6 +146,7 @@ class DenoiSegNet(nn.Module):
         self.register_buffer("blind", torch.tensor(True))
         self.register_buffer("overlap", torch.tensor([0.4, 0.4]))
         self.register_buffer("image_mode", torch.tensor(normalisation == "image"))
+        self.by_image = normalisation == "image"  # the same, for exporters: none takes a branch on a tensor
         know_domain(self)
         self.register_buffer(KEY, encode_description(describe_network(self, self._file)))
 
@@ -225,7 +226,7 @@ class DenoiSegNet(nn.Module):
         Args:
             image: whole images ``(B, C, [D,] H, W)``.
         """
-        if bool(self.image_mode):
+        if self.by_image:
             return robust_moments(image, window=self.window)
         return torch.stack([self.mean, self.std]).unsqueeze(0).expand(image.shape[0], 2, self.in_channels)
 
@@ -245,12 +246,11 @@ class DenoiSegNet(nn.Module):
             ValueError: when the number of axes or channels does not fit.
         """
         check_image(image, self.in_channels, self.spatial_dims)
-        if intensity is None or not bool(self.image_mode):
+        if intensity is None or not self.by_image:
             intensity = self.intensity(image)
         size = list(image.shape[2:])
         shape = [intensity.shape[0], self.in_channels] + [1] * self.spatial_dims
-        offset = intensity[:, 0].reshape(shape)
-        scale = intensity[:, 1].reshape(shape)
+        offset, scale = intensity[:, 0].reshape(shape), intensity[:, 1].reshape(shape)
         x = (image.to(torch.float32) - offset) / scale
         taken = torch.zeros_like(x[:, :1])
         if self.bounded and not self.training:
@@ -295,5 +295,6 @@ class DenoiSegNet(nn.Module):
             know_domain(self)
             state_dict[prefix + KEY] = self.description.clone()
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+        self.by_image = bool(self.image_mode)
         if found is not None:
             self._write_description()  # of what was loaded, with the thresholds

@@ -26,8 +26,9 @@ def reflect_to_multiple(x: Tensor, multiple: list[int]) -> Tensor:
         dim = axis + 2
         size = x.shape[dim]
         wanted = (size + multiple[axis] - 1) // multiple[axis] * multiple[axis]
-        if wanted > size:
-            period = max(1, 2 * (size - 1))
+        # What is traced must hold for every size.
+        if wanted > size or torch.jit.is_tracing():  # type: ignore[attr-defined]
+            period = torch.as_tensor(2 * (size - 1), device=x.device).clamp(min=1)
             index = torch.arange(wanted, device=x.device) % period
             index = torch.where(index < size, index, period - index)
             x = x.index_select(dim, index)

@@ -41,7 +41,8 @@ def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> tuple[Tensor, Te
     alike = _largest(torch.where(wrong, image, nothing), reach) == -_largest(torch.where(wrong, -image, nothing), reach)
     share = _mean((~wrong).to(image.dtype), reach)
     around = _mean(torch.where(wrong, torch.zeros_like(image), image), reach) / share.clamp(min=1e-6)
-    filled = torch.where(share > 0.5, around, usual.expand_as(image))
+    inside = _mean(torch.ones_like(image[:1, :1]), reach)
+    filled = torch.where(share > inside / 2, around, usual.expand_as(image))
     seen = torch.where(wrong, torch.where(alike, filled, torch.minimum(torch.maximum(image, low), high)), image)
     beside = _mean(wrong.to(image.dtype), reach) * (2 * reach + 1) ** (image.dim() - 2)
     return seen, torch.where(wrong & (beside > 2.5), image - seen, torch.zeros_like(image))
@@ -56,4 +57,4 @@ def _largest(image: Tensor, reach: int) -> Tensor:
 def _mean(image: Tensor, reach: int) -> Tensor:
     if image.dim() == 4:
         return F.avg_pool2d(image, 2 * reach + 1, 1, reach)
-    return F.avg_pool3d(image, 2 * reach + 1, 1, reach)
+    return F.avg_pool3d(F.pad(image, [reach] * 6), 2 * reach + 1, 1)  # its own padding takes no axis shorter than the kernel

@@ -111,7 +111,7 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Down-sample ``(B, C, [D,] H, W)`` by the strides."""
-        channels = x.shape[1]
+        channels = int(x.shape[1])  # a number also while tracing
         x = self.pool(F.pad(x, self.ends, mode="replicate"))
         x = F.pad(x, self.margin, mode="replicate")
         kernel = self.kernel.to(x.dtype).repeat([channels, 1] + [1] * self.spatial_dims)

@@ -241,6 +241,13 @@ PREDICTION: tuple[Setting, ...] = (
         (INFER,),
     ),
     Setting(
+        "runtime",
+        Choice(("torch", "onnx")),
+        _MACHINE,
+        "What computes the network: PyTorch, or onnxruntime on the CPU in float32.",
+        (INFER,),
+    ),
+    Setting(
         "iou_thresholds",
         Listing(Real(0, 1), 1, '"[0.5, 0.75]"'),
         _SCORES,

@@ -121,10 +121,15 @@ def _one_network(values: Values) -> None:
         raise ValueError(f"`run` is {run!r} and `model_file` {model!r}: give one of them, each names a network")
 
 
+def _runtime_has_a_network(values: Values) -> None:
+    if values.get("runtime") == "onnx" and values.get("denoiser") is not None:
+        raise ValueError("`runtime` is 'onnx', but this method has no network to compute: leave `runtime` out")
+
+
 _PREDICTION: tuple[Callable[[Values], None], ...] = (_whole_in_voxels, _smoothness_fits, _one_network)
 _RULES: dict[str, tuple[Callable[[Values], None], ...]] = {
     TRAIN: (_something_is_learnt, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
-    INFER: _PREDICTION,
+    INFER: (*_PREDICTION, _runtime_has_a_network),
     EVALUATE: _PREDICTION,
     SINGLE: (_start_fits, _expert_has_its_network),
 }

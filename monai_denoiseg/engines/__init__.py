@@ -1,5 +1,6 @@
 """Engines: trainer and evaluator on Ignite through MONAI, whole-image inference, streaming."""
 
+from monai_denoiseg.engines.annotated_crops import AnnotatedCrops, crops_for
 from monai_denoiseg.engines.batch import BlindSpotBatch
 from monai_denoiseg.engines.calibration import calibrate
 from monai_denoiseg.engines.denoise_images import DenoiseImaged
@@ -14,6 +15,7 @@ from monai_denoiseg.engines.streaming import StreamingPredictor
 from monai_denoiseg.engines.trainer import DenoiSegTrainer, average_parts
 
 __all__ = [
+    "AnnotatedCrops",
     "BlindSpotBatch",
     "DenoiSegEvaluator",
     "DenoiSegInferer",
@@ -29,6 +31,7 @@ __all__ = [
     "can_rescale",
     "count_sources",
     "cpu_gains_from_bf16",
+    "crops_for",
     "explain_errors",
     "first_cause",
     "leave_group",

@@ -23,9 +23,9 @@ class AnnotatedCrops:
     """Cut a crop out of an annotated item, the ``substitute`` of :class:`~monai_denoiseg.data.PatchCollate`.
 
     The middle of a crop lies near a voxel of a class, each class of the image (the background is one) drawn as often as the
-    others: organs of a few voxels are seen as often as large ones. The crop is rotated, scaled and bent, and its contrast changed,
-    with the given probability each. What interpolation does to noise is not what a denoiser should learn: these crops carry
-    ``augmented`` and are left out of the denoising loss (:class:`BlindSpotBatch`).
+    others: organs of a few voxels are seen as often as large ones. The crop is rotated, scaled and bent, and its contrast is
+    changed, with the given probability each. What interpolation does to noise is not what a denoiser should learn: these crops
+    carry ``augmented`` and are left out of the denoising loss (:class:`BlindSpotBatch`).
 
     Args:
         patch_size: ``([D,] H, W)`` of the crops in voxels.
@@ -55,7 +55,7 @@ class AnnotatedCrops:
         self.places = ClassPlaces()
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return a crop with ``image``, ``label`` and ``augmented``, or None where nothing is annotated or a target is compared."""
+        """Return a crop with ``image``, ``label`` and ``augmented``, or None where nothing is annotated or targets are."""
         voxel = None if "target" in item or "label" not in item else self.places.draw(item["label"])
         if voxel is None:
             return None

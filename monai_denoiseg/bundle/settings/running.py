@@ -15,6 +15,7 @@ from monai_denoiseg.bundle.folders import BUNDLES, RUN, bundle_folder
 from monai_denoiseg.bundle.resume import continued_settings
 from monai_denoiseg.bundle.settings.check import check_settings
 from monai_denoiseg.bundle.settings.literals import is_wiring
+from monai_denoiseg.bundle.settings.task_defaults import task_defaults
 from monai_denoiseg.bundle.settings.typed import typed_words
 from monai_denoiseg.engines.errors import explain_errors
 
@@ -26,7 +27,8 @@ def user_settings() -> dict[str, Any]:
 
     MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default, and hands on any value.
     A bundle therefore calls this first. A resumed training gets the settings of its checkpoint. Values given in another form
-    (``--tta false`` as text) are put right, and paths stay the text that was typed. A bundle of the user's own finds the
+    (``--tta false`` as text) are put right, paths stay the text that was typed, and ``auto`` becomes what the task needs
+    (:func:`~monai_denoiseg.bundle.settings.task_defaults.task_defaults`). A bundle of the user's own finds the
     network in its own folder.
 
     Returns:
@@ -53,6 +55,9 @@ def user_settings() -> dict[str, Any]:
         kept = continued_settings(last, values, typed)
         _put(resolver, kept)
         values |= kept
+    usual = task_defaults(values)
+    _put(resolver, usual)
+    values |= usual
     _keep_definition(resolver)
     network = _own_network(values, folder) if is_wiring(config.get("model_file")) else None
     if values.get("model_file") is not None:

@@ -40,7 +40,8 @@ def draw_matrix(spatial_dims: int, angle: float, scale: float, spacing: Sequence
         matrix = matrix @ turn
     sizes = torch.ones(spatial_dims) if spacing is None else torch.as_tensor(spacing)
     size = torch.where(torch.isfinite(sizes).all(), sizes, torch.ones_like(sizes)).double()
-    return matrix * scale ** drawn[-1] * size[None] / size[:, None]
+    scaled: Tensor = matrix * scale ** drawn[-1] * size[None] / size[:, None]
+    return scaled
 
 
 def warped_crop(

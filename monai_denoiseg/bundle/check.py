@@ -113,7 +113,10 @@ def _cost(get: Any) -> list[Line]:
     patch = " x ".join(map(str, get("train::collate::patch_size")))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return [
-        ("Network", f"{count / 1e6:.2g} million weights, depth {get('depth')}; {get('recipe').batch_size} patches of {patch} a step"),
+        (
+            "Network",
+            f"{count / 1e6:.2g} million weights, depth {get('depth')}; {get('recipe').batch_size} patches of {patch} a step",
+        ),
         ("Memory", f"{cached / 1e6:.0f} MB of training images, {peak / 1e9:.1f} GB in all so far"),
         ("Time", f"{seconds:.2g} s a step, {steps} steps: about {minutes:.0f} minutes, and validation on top" + _device(get)),
     ]

@@ -111,6 +111,7 @@ def _cost(get: Any) -> list[Line]:
     minutes = steps * seconds / 60
     cached = sum(_bytes(item) for item in (get("train::dataset")[i] for i in range(len(get("train::dataset")))))
     patch = " x ".join(map(str, get("train::collate::patch_size")))
+    crops = f"{get('recipe').batch_size} patches of {patch} a step"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return [
         (

@@ -116,7 +116,7 @@ def _cost(get: Any) -> list[Line]:
     return [
         (
             "Network",
-            f"{count / 1e6:.2g} million weights, depth {get('depth')}; {get('recipe').batch_size} patches of {patch} a step",
+            f"{count / 1e6:.2g} million weights, depth {get('depth')}; {crops}",
         ),
         ("Memory", f"{cached / 1e6:.0f} MB of training images, {peak / 1e9:.1f} GB in all so far"),
         ("Time", f"{seconds:.2g} s a step, {steps} steps: about {minutes:.0f} minutes, and validation on top" + _device(get)),

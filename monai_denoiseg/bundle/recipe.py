@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.bundle.fingerprint import Fingerprint, take_fingerprint
 from monai_denoiseg.bundle.settings.task_defaults import AUTO
+from monai_denoiseg.checks import per_axis
 from monai_denoiseg.data import intensity_statistics
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ class Recipe:
         limits: intensities beyond which the network sees the limit; None for none.
         statistics: mean and deviation to normalise with; None: those of all training images.
         kind: of the images: ``"ct"``, ``"rgb"``, ``"other"``; empty where nothing was looked at.
+
+    >>> print(Recipe([32, 48, 32], 2, "image", kind="other"))
+    no Hounsfield units, 2 crops of 32 x 48 x 32 a step, each image normalised by itself
     """
 
     patch_size: list[int]
@@ -87,6 +91,9 @@ def plan_recipe(items: Sequence[Item], load: Callable[[Any], Item], settings: It
         load: see :func:`~monai_denoiseg.bundle.fingerprint.take_fingerprint`.
         settings: plain settings: ``classes``, ``spatial_dims`` and the three that may be ``"auto"``.
 
+    Raises:
+        ValueError: when ``patch_size`` has not one value an axis.
+
     Source: nnU-Net's fingerprint and rules (Isensee et al. 2021), for the memory and time of a laptop.
 
     >>> plan_recipe([], dict, {"classes": None, "spatial_dims": 2, "patch_size": 32}).settings
@@ -94,8 +101,8 @@ def plan_recipe(items: Sequence[Item], load: Callable[[Any], Item], settings: It
     """
     dims, classes = settings["spatial_dims"], settings.get("classes")
     given = {key: settings[key] for key in OBJECTS[dims] if settings.get(key, AUTO) != AUTO}
-    if isinstance(given.get("patch_size"), int):
-        given["patch_size"] = [given["patch_size"]] * dims
+    if "patch_size" in given:
+        given["patch_size"] = list(per_axis("patch_size", given["patch_size"], dims))
     found = take_fingerprint(items, load, len(classes)) if classes else None
     if found is None:
         return Recipe(**(OBJECTS[dims] | given))

@@ -46,7 +46,7 @@ class DenoiSegNet(nn.Module):
     The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
     ``blind`` is false where target images were shown in training: only what does not depend on the noise of its own pixel can be
     refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` tells architecture, head and rule,
-    thresholds and :attr:`training_info` as JSON; of what stands in a buffer as well, the buffer counts.
+    thresholds and :attr:`training_info`; of what stands in a buffer as well, the buffer counts.
 
     Args:
         spatial_dims: 2 or 3.
@@ -244,8 +244,6 @@ class DenoiSegNet(nn.Module):
             ``(B, n_classes + C, [D,] H, W)``: the head's channels (class logits: those of the loss in training mode, corrected
             for its class weights in evaluation mode), then the denoised image in raw intensities, if the network denoises.
 
-        Raises:
-            ValueError: when axes or channels do not fit.
         """
         check_image(image, self.in_channels, self.spatial_dims)
         if intensity is None or not bool(self.image_mode):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from monai_denoiseg.bundle.settings.kinds import Kind, RefusedError
+from monai_denoiseg.bundle.settings.kinds import Kind
 from monai_denoiseg.bundle.settings.task_defaults import AUTO
 
 
@@ -32,9 +32,4 @@ class Planned(Kind):
 
     def read(self, value: Any, dims: int | None = None) -> Any:
         """Return the value; see :class:`Kind`."""
-        if value == AUTO:
-            return AUTO
-        try:
-            return self.kind.read(value, dims)
-        except RefusedError as refused:
-            raise RefusedError(f"{AUTO!r}, or {refused}") from None
+        return AUTO if value == AUTO else self.kind.read(value, dims)

@@ -42,10 +42,10 @@ def test_who_denoises_gets_a_denoised_image() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("orientations", "none", "`orientations` must be 'auto', or one of 'turns', 'flips', 'fixed', got 'none'"),
-        ("patch_size", [0, 4], "`patch_size` must be 'auto', or an integer >= 1"),
-        ("alpha", "automatic", "`alpha` must be 'auto', or a number in"),
-        ("augmentation", "strong", "`augmentation` must be 'auto', or one of 'none', 'mild'"),
+        ("orientations", "none", "`orientations` must be one of 'turns', 'flips', 'fixed', got 'none'"),
+        ("patch_size", [0, 4], "`patch_size` must be an integer >= 1"),
+        ("alpha", "automatic", "`alpha` must be a number in"),
+        ("augmentation", "strong", "`augmentation` must be one of 'none', 'mild'"),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object, message: str) -> None:

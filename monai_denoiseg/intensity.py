@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Optional
 
 import torch
@@ -128,6 +129,24 @@ def burnt_in(sample: Tensor, bright: bool) -> Tensor:
     gap = extreme - rest.nan_to_num(-float("inf")).amax(2, keepdim=True)
     share = found.to(torch.float32).mean(2, keepdim=True)
     return found & (share > 0.002) & (found.sum(2, keepdim=True) >= 16) & (share < 0.5) & (spread > 0) & (gap > spread / 2)
+
+
+def check_limits(limits: Sequence[float] | None) -> list[float]:
+    """Return lowest and highest intensity as a list, empty for none.
+
+    Args:
+        limits: two numbers, or None.
+
+    Raises:
+        ValueError: when they are no two finite numbers in order.
+
+    >>> check_limits([-100, 250]), check_limits(None)
+    ([-100.0, 250.0], [])
+    """
+    values = [] if limits is None else [float(value) for value in limits]
+    if values and not (len(values) == 2 and all(math.isfinite(value) for value in values) and values[0] < values[1]):
+        raise ValueError(f"`limits` must be a lower and a higher intensity, or None, got {limits!r}")
+    return values
 
 
 def check_statistics(mean: Tensor, std: Tensor, channels: int) -> tuple[Tensor, Tensor]:

@@ -22,12 +22,9 @@ VOLUME_TILE = [64, 128, 128]
 VOLUMES: dict[str, dict[str, Any]] = {
     "train.json": {
         "spatial_dims": 3,
-        "normalisation": "image",
         "huber_delta": 1.0,
         "mask_radius": 3,
         "min_size": 100,
-        "patch_size": [32, 64, 64],
-        "batch_size": 2,
         "tile_size": VOLUME_TILE,
     },
     "train/structn2v.json": {"struct_mask": [[[1, 1, 1, 1, 1, 1, 1, 1, 1]]]},

@@ -24,6 +24,7 @@ from monai_denoiseg.bundle.kept_split import split_names
 from monai_denoiseg.bundle.label_check import check_labels
 from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training, share_spots
 from monai_denoiseg.bundle.provenance import describe_training
+from monai_denoiseg.bundle.recipe import Recipe, plan_recipe, training_statistics
 from monai_denoiseg.bundle.resume import chosen_settings, kept_settings, previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
 from monai_denoiseg.bundle.runs import RunFolder
@@ -34,6 +35,7 @@ from monai_denoiseg.bundle.two_stages import first_stage
 __all__ = [
     "BUNDLES",
     "RUNS",
+    "Recipe",
     "RunFolder",
     "bundle_folder",
     "check_labels",
@@ -55,6 +57,7 @@ __all__ = [
     "need_images",
     "noise_of_training",
     "open_workflow",
+    "plan_recipe",
     "previous_split",
     "results_folder",
     "run_bundle",
@@ -66,6 +69,7 @@ __all__ = [
     "tasks",
     "track_results",
     "training_data",
+    "training_statistics",
     "trains_on_labels_only",
     "typical_spacing",
     "user_settings",

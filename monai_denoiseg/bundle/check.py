@@ -55,7 +55,7 @@ def check_training(bundle: str = "denoiseg_2d", method: str | None = None, overr
         with open_workflow(files, "train", logging_file=False, **{**dict(overrides or {}), **wanted, **place}) as workflow:
             get = workflow.parser.get_parsed_content
             get("label_check")
-            lines = [*_data(get), *_checks(get), *_cost(get)]
+            lines = [*_data(get), *_checks(get), *_plan(get), *_cost(get)]
     if method is not None and "stage" in " ".join(path.read_text("utf-8") for path in files[1:]):
         lines.append(("First stage", "trained before this one, about as long"))
     lines += [("Warning", text) for text in dict.fromkeys(warned.texts)]
@@ -98,6 +98,10 @@ def _checks(get: Any) -> list[Line]:
     return lines
 
 
+def _plan(get: Any) -> list[Line]:
+    return [("Plan", str(get("recipe")))] if get("recipe").kind else []
+
+
 def _cost(get: Any) -> list[Line]:
     network = unwrap(get("network"))
     count = sum(p.numel() for p in network.parameters())
@@ -107,9 +111,13 @@ def _cost(get: Any) -> list[Line]:
     minutes = steps * seconds / 60
     cached = sum(_bytes(item) for item in (get("train::dataset")[i] for i in range(len(get("train::dataset")))))
     patch = " x ".join(map(str, get("train::collate::patch_size")))
+    crops = f"{get('recipe').batch_size} patches of {patch} a step"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return [
-        ("Network", f"{count / 1e6:.2g} million weights, depth {get('depth')}; {get('batch_size')} patches of {patch} a step"),
+        (
+            "Network",
+            f"{count / 1e6:.2g} million weights, depth {get('depth')}; {crops}",
+        ),
         ("Memory", f"{cached / 1e6:.0f} MB of training images, {peak / 1e9:.1f} GB in all so far"),
         ("Time", f"{seconds:.2g} s a step, {steps} steps: about {minutes:.0f} minutes, and validation on top" + _device(get)),
     ]

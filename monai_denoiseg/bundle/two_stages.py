@@ -23,6 +23,7 @@ OWN = frozenset(
     {
         *("alpha", "head", "n_rays", "denoises", "classes", "class_weights", "reduction", "target", "ap_tolerance"),
         *("labelled_fraction", "zoom", "n_labels", "mask_strategy", "struct_mask", "variant", "max_epochs", "tta"),
+        *("segmentation_loss", "orientations", "augmentation"),
         *("border_width", "min_size", "instance_rule", "split_neck", "fill_holes", "binary_labels"),
         *("resume", "existing", "output_dir", "ckpt_dir", "bundle_root", "max_minutes"),
         *("first_stage", "first_stage_use", "first_stage_dir", "first_stage_file", "first_stage_epochs"),

@@ -187,6 +187,8 @@ class PatchCollate:
             len(items), len(self.patch_size)
         ).tolist()  # one draw for the batch: a draw for each item costs more than the cut
         cut = [self._substitute(item) or self._cut(item, place) for item, place in zip(items, places, strict=True)]
+        if any("augmented" in patch for patch in cut):
+            cut = [{"augmented": False, **patch} for patch in cut]
         patches: list[Any] = cut if self.transform is None else [self.transform(patch) for patch in cut]
         return {key: _stack(key, patches) for key in patches[0] if not isinstance(patches[0][key], str)}
 

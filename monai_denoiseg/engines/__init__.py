@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from monai_denoiseg import networks
+from monai_denoiseg.engines.annotated_crops import AnnotatedCrops, crops_for
 from monai_denoiseg.engines.batch import BlindSpotBatch
 from monai_denoiseg.engines.calibration import calibrate
 from monai_denoiseg.engines.denoise_images import DenoiseImaged
@@ -20,6 +21,7 @@ from monai_denoiseg.engines.streaming import StreamingPredictor
 from monai_denoiseg.engines.trainer import DenoiSegTrainer, average_parts
 
 __all__ = [
+    "AnnotatedCrops",
     "BlindSpotBatch",
     "DenoiSegEvaluator",
     "DenoiSegInferer",
@@ -35,6 +37,7 @@ __all__ = [
     "can_rescale",
     "count_sources",
     "cpu_gains_from_bf16",
+    "crops_for",
     "explain_errors",
     "first_cause",
     "leave_group",

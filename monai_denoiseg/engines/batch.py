@@ -9,6 +9,7 @@ import torch
 from monai.engines import PrepareBatch
 from torch import Tensor
 
+from monai_denoiseg.engines.annotated_crops import leave_out
 from monai_denoiseg.transforms import BlindSpot
 
 Prepared = tuple[Tensor, dict[str, Tensor], tuple[()], dict[str, Any]]
@@ -20,7 +21,8 @@ class BlindSpotBatch(PrepareBatch):
     A batch that already carries its blind spots keeps them: ``image_original`` and ``image_mask`` beside a hidden ``image``
     (:class:`~monai_denoiseg.transforms.RandBlindSpotd`), or ``image_hidden`` and ``image_mask``
     (:class:`~monai_denoiseg.transforms.FixedBlindSpotd`, for validation). A batch with a ``target`` image (supervised,
-    Noise2Noise) hides nothing: the whole image is compared with its target.
+    Noise2Noise) hides nothing: the whole image is compared with its target. Items that are ``augmented``
+    (:class:`~monai_denoiseg.engines.AnnotatedCrops`) are segmented only: nothing is hidden in them or compared.
 
     Args:
         blind_spot: callable that takes ``(B, C, ...)`` and returns the hidden batch and its mask
@@ -42,8 +44,8 @@ class BlindSpotBatch(PrepareBatch):
         """Prepare a batch.
 
         Args:
-            batchdata: ``image`` ``(B, C, ...)``, ``label`` ``(B, 1, ...)``, perhaps ``target`` ``(B, C, ...)`` and, for
-                image-wise normalisation, ``intensity`` ``(B, 2, C)``.
+            batchdata: ``image`` ``(B, C, ...)``, ``label`` ``(B, 1, ...)``, perhaps ``target`` ``(B, C, ...)``, ``augmented``
+                ``(B,)`` and, for image-wise normalisation, ``intensity`` ``(B, 2, C)``.
             device: where to move them.
             non_blocking: see ``torch.Tensor.to``.
 
@@ -67,6 +69,8 @@ class BlindSpotBatch(PrepareBatch):
             hidden, mask = move("image_hidden"), move("image_mask")
         else:
             hidden, mask = self.blind_spot(image)
+        if "augmented" in batchdata:
+            mask, hidden = leave_out(mask, hidden, image, move("augmented"))
         kwargs = {"intensity": move("intensity")} if "intensity" in batchdata else {}
         target = {"image": image, "mask": mask, "label": move("label")}
         if "target" in batchdata:

@@ -192,7 +192,7 @@ class DenoiSegInferer(Inferer):
         if not (self.tta if tta is None else tta):
             return self._run(window, own, intensity)
         spatial = window.dim() - 2
-        turns = range(n_orientations(spatial, square=own.square()))
+        turns = range(n_orientations(spatial, square=own.square()) if getattr(own, "flips", True) else 1)
         turned = ((k, self._run(orient(window, k, spatial).contiguous(), own, intensity)) for k in turns)
         return own.head.average(((k, orient_inverse(output, k, spatial)) for k, output in turned), spatial)
 

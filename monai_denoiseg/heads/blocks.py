@@ -10,6 +10,7 @@ from monai.transforms import MapTransform
 
 from monai_denoiseg.heads.head import Head
 from monai_denoiseg.heads.registry import as_head
+from monai_denoiseg.transforms.orientation import RandOrientd
 
 
 def label_rule(classes: Sequence[str] | None = None, *, head: Head | None = None, rays: Any = None, **options: Any) -> Any:
@@ -70,6 +71,7 @@ def random_orientation(
     label_key: str = "label",
     *,
     head: Head | None = None,
+    flips: bool = True,
 ) -> MapTransform:
     """How the items of a training are turned.
 
@@ -80,10 +82,13 @@ def random_orientation(
         quarter_turns: see :class:`~monai_denoiseg.transforms.RandOrient`.
         label_key: the one of ``keys`` that holds what is learnt from annotations.
         head: see :func:`label_rule`.
+        flips: False leaves all items as they are.
 
     >>> type(random_orientation(["image", "label"])).__name__
     'RandOrientd'
     """
+    if not flips:
+        return RandOrientd(keys, spatial_dims, prob=0.0, allow_missing_keys=True)
     return as_head(head, rays=rays).random_orientation(keys, spatial_dims, quarter_turns, label_key)
 
 

@@ -12,6 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_denoiseg.bundle.run import start_workflow
+from monai_denoiseg.bundle.settings.task_defaults import AUTO
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.files import copy_file, set_aside, write_json
 from monai_denoiseg.label.bundles import damaged_model, defaults, model_file
@@ -22,8 +23,9 @@ logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 
-SETTINGS = ("max_epochs", "steps_per_epoch", "batch_size", "learning_rate", "val_interval", "alpha", "seed")
-"""Keys of train.json a request may set."""
+WHOLE = ("max_epochs", "steps_per_epoch", "batch_size", "val_interval", "seed")
+SETTINGS = (*WHOLE, "learning_rate", "alpha")
+"""Keys of train.json a request may set; those of whole numbers first."""
 
 LARGEST = 2**31 - 1
 """The largest whole number a setting may have."""
@@ -45,9 +47,9 @@ def training_settings(request: Mapping[str, Any], bundle: str | Path) -> dict[st
     """
     known, found = defaults(bundle, "train"), dict[str, Any]()
     for key in SETTINGS:
-        if request.get(key) in (None, "") or key not in known:
+        if request.get(key) in (None, "", AUTO) or key not in known:
             continue
-        if isinstance(known[key], int):
+        if key in WHOLE:
             found[key] = check_int(key, whole_number(key, request[key]), 0 if key == "seed" else 1)
             if found[key] > LARGEST:
                 raise ValueError(f"`{key}` must be at most {LARGEST:,}, got {found[key]}")

@@ -14,11 +14,13 @@ class AnnotatedLoss(nn.Module):
     Losses of MONAI compare every voxel. Where a label has unannotated ones, the annotated voxels of each image are taken out of
     it, as ``(1, K, N)`` logits and ``(1, 1, N)`` labels, and the losses of the images are averaged; this suits losses over voxels
     and regions (cross entropy, Dice, focal, Tversky), not those over shapes (Hausdorff). A batch that is annotated everywhere
-    reaches the loss as it is.
+    reaches the loss as it is. With ``pooled`` the annotated voxels of the whole batch are compared at once: a class that an image
+    lacks then does not make its Dice jump.
 
     Args:
         loss: called with logits ``(B, K, ...)`` and labels ``(B, 1, ...)``; MONAI's take ``to_onehot_y=True, softmax=True``.
         ignore_index: label value of an unannotated voxel.
+        pooled: take the batch for one image.
 
     >>> from monai.losses import DiceLoss
     >>> loss = AnnotatedLoss(DiceLoss(to_onehot_y=True, softmax=True))
@@ -27,9 +29,9 @@ class AnnotatedLoss(nn.Module):
     True
     """
 
-    def __init__(self, loss: nn.Module, ignore_index: int = IGNORE) -> None:
+    def __init__(self, loss: nn.Module, ignore_index: int = IGNORE, *, pooled: bool = False) -> None:
         super().__init__()
-        self.loss, self.ignore_index = loss, ignore_index
+        self.loss, self.ignore_index, self.pooled = loss, ignore_index, pooled
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Compare where annotated.
@@ -46,6 +48,11 @@ class AnnotatedLoss(nn.Module):
         """
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         annotated = label != self.ignore_index
+        if self.pooled:
+            known = annotated[:, 0]
+            if not bool(known.any()):
+                return logits.sum() * 0
+            return self._compare(logits.movedim(1, 0)[:, known][None], label[:, 0][known][None, None])
         if bool(annotated.all()):
             return self._compare(logits, label)
         losses = []

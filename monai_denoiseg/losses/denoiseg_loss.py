@@ -128,6 +128,7 @@ class DenoiSegLoss(nn.Module):
         if head is None:
             self.segmentation = PartialCrossEntropyLoss(class_weights, reduction, classes=classes)
             self.channels, self.label_channels = len(self.segmentation.weight), 1
+            self.n_weights = self.channels
         elif classes or not hasattr(head, "loss"):
             raise ValueError(
                 f"`head` must be a head such as monai_denoiseg.heads.StarHead(rays), without `classes`, got {head!r}"
@@ -135,15 +136,16 @@ class DenoiSegLoss(nn.Module):
         else:
             self.segmentation = head.loss(class_weights, reduction)
             self.channels, self.label_channels = head.channels, head.label_channels
+            self.n_weights = int(getattr(head, "n_weights", 0))
         if segmentation is not None:
-            self.segmentation = AnnotatedLoss(segmentation)
+            self.segmentation = segmentation if isinstance(segmentation, AnnotatedLoss) else AnnotatedLoss(segmentation)
         self.denoising = BlindSpotLoss("sum" if reduction == "paper" else "mean", huber_delta, denoising)
         self.register_buffer("unit", None if unit is None else torch.as_tensor(unit, dtype=torch.float32), persistent=False)
 
     @property
     def class_weights(self) -> Tensor:
-        """Weight of each class; empty for a head without classes."""
-        return getattr(self.segmentation, "weight", torch.zeros(0))
+        """Weight of each class, 1 where the loss weights none; empty for a head without classes."""
+        return getattr(self.segmentation, "weight", torch.ones(self.n_weights))
 
     def forward(self, output: Tensor, target: Mapping[str, Tensor]) -> Tensor:
         """The joint loss, a scalar to differentiate; arguments as of :meth:`parts`."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.heads import Head, as_head, rule_of
-from monai_denoiseg.intensity import check_statistics, robust_moments
+from monai_denoiseg.intensity import check_limits, check_statistics, robust_moments
 from monai_denoiseg.networks.description import (
     KEY,
     blank_description,
@@ -23,7 +23,7 @@ from monai_denoiseg.networks.description import (
 from monai_denoiseg.networks.domain import know_domain
 from monai_denoiseg.networks.foreign import ForeignNet
 from monai_denoiseg.networks.padding import check_image, reflect_to_multiple
-from monai_denoiseg.networks.plausible import plausible
+from monai_denoiseg.networks.plausible import plausible, within
 from monai_denoiseg.networks.prepare import usable_weights
 from monai_denoiseg.networks.unet import CAREUNet
 
@@ -41,14 +41,12 @@ class DenoiSegNet(nn.Module):
     each *whole* image, few outliers aside (``"image"``); tiles and crops must then be given the numbers of the image they come
     from (``intensity=net.intensity(image)``).
 
-    In evaluation mode the class logits are corrected for the class weights of the training loss (:meth:`set_class_weights`), so
-    that their softmax estimates true probabilities: a border weighted five times would else swell into the objects.
+    In evaluation mode the class logits are corrected for the class weights of the training loss (:meth:`set_class_weights`).
 
     The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
     ``blind`` is false where target images were shown in training: only what does not depend on the noise of its own pixel can be
     refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` tells architecture, head and rule,
-    thresholds and :attr:`training_info` as JSON. Of what stands in a buffer as well, the buffer counts; the description is
-    written anew with each state dict.
+    thresholds and :attr:`training_info`; of what stands in a buffer as well, the buffer counts.
 
     Args:
         spatial_dims: 2 or 3.
@@ -65,6 +63,8 @@ class DenoiSegNet(nn.Module):
         rays: short for a head: directions of a StarDist head, see :func:`~monai_denoiseg.transforms.star_rays`.
         denoises: False gives a network that only segments.
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
+        flips: False for images with a left and a right side: test-time augmentation has then nothing to average.
+        limits: lowest and highest intensity it looks at; what lies beyond is given back to the denoised image. None for all.
         head: what is predicted besides the denoised image, with its rule; None: background, foreground, border.
         backbone: another network in place of the U-Net, whose own arguments then have no effect: a definition as in JSON
             (``{"_target_": "monai.networks.nets.SegResNet", ...}``), or the network itself, see :class:`ForeignNet`.
@@ -95,6 +95,7 @@ class DenoiSegNet(nn.Module):
     multiple: list[int]
     receptive_radius: list[int]
     sees_whole: bool
+    limits: list[float]
     window: Optional[list[int]]  # noqa: UP045 (TorchScript)
     bounded: bool
     bounds: list[list[float]]
@@ -116,6 +117,8 @@ class DenoiSegNet(nn.Module):
         rays: Any = None,
         denoises: bool = True,
         quarter_turns: bool = True,
+        flips: bool = True,
+        limits: Sequence[float] | None = None,
         head: Head | None = None,
         backbone: Any = None,
         multiple: Any = None,
@@ -136,6 +139,7 @@ class DenoiSegNet(nn.Module):
         self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
         self.n_classes, self.classes = self.head.channels, self.head.classes
         self.multiple, self.sees_whole = self.unet.multiple(), self.unet.sees_whole
+        self.flips, self.limits = flips, check_limits(limits)
         self.plan = {"spatial_dims": spatial_dims, "in_channels": in_channels, "denoises": denoises}
         self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
@@ -235,15 +239,12 @@ class DenoiSegNet(nn.Module):
 
         Args:
             image: ``(B, C, [D,] H, W)``, raw intensities, any size.
-            intensity: ``(B, 2, C)`` or ``(1, 2, C)`` from :meth:`intensity` of the whole images; taken from ``image`` if None.
-                Only looked at with ``normalisation="image"``.
+            intensity: ``(B, 2, C)`` or ``(1, 2, C)`` from :meth:`intensity` of the whole images (``"image"``), or None.
 
         Returns:
             ``(B, n_classes + C, [D,] H, W)``: the head's channels (class logits: those of the loss in training mode, corrected
             for its class weights in evaluation mode), then the denoised image in raw intensities, if the network denoises.
 
-        Raises:
-            ValueError: when the number of axes or channels does not fit.
         """
         check_image(image, self.in_channels, self.spatial_dims)
         if intensity is None or not self.by_image:
@@ -251,10 +252,10 @@ class DenoiSegNet(nn.Module):
         size = list(image.shape[2:])
         shape = [intensity.shape[0], self.in_channels] + [1] * self.spatial_dims
         offset, scale = intensity[:, 0].reshape(shape), intensity[:, 1].reshape(shape)
-        x = (image.to(torch.float32) - offset) / scale
-        taken = torch.zeros_like(x[:, :1])
+        seen, beyond = within(image.to(torch.float32), self.limits)
+        x, taken = (seen - offset) / scale, beyond / scale
         if self.bounded and not self.training:
-            x, taken = plausible(x, torch.tensor(self.bounds, dtype=x.dtype, device=x.device))
+            x, taken = plausible(x, torch.tensor(self.bounds, dtype=x.dtype, device=x.device), taken)
         x = self.unet(reflect_to_multiple(x, self.multiple))
         for axis in range(self.spatial_dims):
             x = x.narrow(axis + 2, 0, size[axis])

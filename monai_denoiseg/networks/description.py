@@ -22,7 +22,7 @@ SIZE = 1 << 17
 """Bytes of the buffer: a fixed length lets MONAI's ``copy_model_state`` and strict foreign loads copy it as any other value."""
 
 KEY = "description"
-_NOT_OF_THE_WEIGHTS = ("normalisation", "quarter_turns", "multiple", "receptive_radius")
+_NOT_OF_THE_WEIGHTS = ("normalisation", "quarter_turns", "flips", "limits", "multiple", "receptive_radius")
 
 
 def blank_description() -> dict[str, Any]:
@@ -136,6 +136,8 @@ def describe_architecture(network: Any, modes: tuple[str, ...]) -> dict[str, Any
     return {
         **network.plan,
         **network.unet.arguments(),
+        **({} if network.flips else {"flips": False}),
+        **({"limits": list(network.limits)} if network.limits else {}),
         "normalisation": modes[int(network.image_mode)],
         "quarter_turns": bool(network.quarter_turns),
     }

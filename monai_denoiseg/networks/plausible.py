@@ -1,5 +1,7 @@
 """Values that no training image held, before they reach a network."""
 
+from typing import Optional
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,7 +10,26 @@ REACH = 2
 """Voxels to each side that :func:`plausible` looks at."""
 
 
-def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> tuple[Tensor, Tensor]:
+def within(image: Tensor, limits: list[float]) -> tuple[Tensor, Tensor]:
+    """Clip intensities, and tell what was taken off.
+
+    Args:
+        image: ``(B, C, [D,] H, W)``.
+        limits: lower and upper limit; empty for none.
+
+    Returns:
+        The clipped image, and what is to be added to it to have the image back.
+
+    >>> within(torch.tensor([[[[-5.0, 1.0, 9.0]]]]), [0.0, 2.0])[0].flatten()
+    tensor([0., 1., 2.])
+    """
+    if len(limits) != 2:
+        return image, torch.zeros_like(image[:, :1])
+    seen = image.clamp(limits[0], limits[1])
+    return seen, image - seen
+
+
+def plausible(image: Tensor, bounds: Tensor, taken: Optional[Tensor] = None, reach: int = 2) -> tuple[Tensor, Tensor]:  # noqa: UP045
     """Replace values far outside the range a network was trained on: it answers to them with nonsense all around.
 
     Far is more than the width of the range beyond its ends. Such a value, if no other such value lies beside it (a hot pixel) or
@@ -21,6 +42,7 @@ def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> tuple[Tensor, Te
     Args:
         image: normalised, ``(B, C, [D,] H, W)``.
         bounds: lower and upper ends of the range and the usual value, ``(3, C)``.
+        taken: what was taken off before.
         reach: voxels to each side that are neighbours.
 
     Returns:
@@ -45,7 +67,8 @@ def plausible(image: Tensor, bounds: Tensor, reach: int = 2) -> tuple[Tensor, Te
     filled = torch.where(share > inside / 2, around, usual.expand_as(image))
     seen = torch.where(wrong, torch.where(alike, filled, torch.minimum(torch.maximum(image, low), high)), image)
     beside = _mean(wrong.to(image.dtype), reach) * (2 * reach + 1) ** (image.dim() - 2)
-    return seen, torch.where(wrong & (beside > 2.5), image - seen, torch.zeros_like(image))
+    off = torch.where(wrong & (beside > 2.5), image - seen, torch.zeros_like(image))
+    return seen, off if taken is None else off + taken
 
 
 def _largest(image: Tensor, reach: int) -> Tensor:

@@ -158,6 +158,12 @@ class SequentialNet(nn.Module):
         """See :meth:`DenoiSegNet.square`."""
         return self.denoiser.square() and self.segmenter.square()
 
+    @property
+    @torch.jit.unused
+    def flips(self) -> bool:
+        """See :class:`DenoiSegNet`."""
+        return bool(self.denoiser.flips and self.segmenter.flips)
+
 
 def is_sequential(state: Any) -> bool:
     """Whether a state dict is that of a :class:`SequentialNet`.

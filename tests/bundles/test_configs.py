@@ -14,6 +14,8 @@ from monai.bundle.config_item import ComponentLocator
 from monai.utils import optional_import
 
 import monai_denoiseg
+from monai_denoiseg.bundle.recipe import OBJECTS
+from monai_denoiseg.bundle.settings.task_defaults import task_defaults
 from monai_denoiseg.constants import CLASSES
 from monai_denoiseg.heads import usual_options
 
@@ -76,7 +78,8 @@ def test_every_key_is_used(name: str) -> None:
     texts = [value for value in walk(config) if isinstance(value, str)]
     used = {word for text in texts for word in re.findall(r"@(\w+)", text)}
     asked_by_monai = {"network_def", "inferer", "evaluator", "dataset_dir", "device", "dataset", "bundle_root"}
-    assert set(config) - used - WIRING - asked_by_monai - {"train", "validate"} == set()
+    planned = set(OBJECTS[2]) if name == "train" else set()  # plan_recipe() takes them out of `settings`
+    assert set(config) - used - WIRING - asked_by_monai - planned - {"train", "validate"} == set()
 
 
 RULE = ("instance_rule", "min_size", "split_neck", "fill_holes", "units")
@@ -142,14 +145,22 @@ def test_the_overlay_replaces_only_what_is_there() -> None:
     assert parser["validate"]["dataloader"]["dataset"] == "@validate#dataset"
 
 
+def planned(config: dict[str, Any]) -> ConfigParser:
+    """A configuration after its first step, planned without images."""
+    config = config | task_defaults(config)
+    settings = {key: config[key] for key in ("classes", "spatial_dims", *OBJECTS[2])}
+    recipe = {"_target_": "monai_denoiseg.bundle.plan_recipe", "items": [], "load": "$dict", "settings": settings}
+    return ConfigParser(config | {"recipe": recipe})
+
+
 @pytest.mark.parametrize(("given", "spatial_dims", "meant"), [(48, 2, (48, 48)), ([32, 48], 2, (32, 48)), (16, 3, (16, 16, 16))])
 def test_patch_size_may_be_one_number(given: int | list[int], spatial_dims: int, meant: tuple[int, ...]) -> None:
-    parser = ConfigParser(load("train") | {"patch_size": given, "spatial_dims": spatial_dims})
-    assert parser.get_parsed_content("train#collate#patch_size") == meant
+    parser = planned(load("train") | {"patch_size": given, "spatial_dims": spatial_dims})
+    assert parser.get_parsed_content("train#collate#patch_size") == list(meant)
 
 
 def test_patch_size_of_the_wrong_length_is_said() -> None:
-    parser = ConfigParser(load("train") | {"patch_size": [64]})
+    parser = planned(load("train") | {"patch_size": [64]})
     with pytest.raises(RuntimeError) as caught:
         parser.get_parsed_content("train#collate#patch_size")
     assert "`patch_size` needs one value or 2 values" in str(monai_denoiseg.engines.first_cause(caught.value))
@@ -161,7 +172,8 @@ def test_patch_size_of_the_wrong_length_is_said() -> None:
     [
         ({}, True, True),
         ({"head": "stardist"}, True, False),
-        ({"classes": ["background", "liver"]}, True, False),
+        ({"classes": ["background", "liver"]}, False, False),
+        ({"classes": ["background", "liver"], "alpha": 0.5, "zoom": 2}, True, False),
         ({"zoom": 1}, False, False),
         ({"alpha": 0.0}, False, False),
         ({"alpha": 1.0}, False, False),
@@ -172,7 +184,7 @@ def test_patch_size_of_the_wrong_length_is_said() -> None:
 )
 def test_which_settings_scale_labelled_crops(bundle: str, settings: dict[str, Any], scaled: bool, borders: bool) -> None:
     config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
-    parser = ConfigParser(config | settings)
+    parser = planned(config | settings)
     assert parser.get_parsed_content("train#handlers#0#active") == scaled
     target = parser.get_parsed_content("relabel")
     assert (target is not None) == borders
@@ -192,9 +204,9 @@ def test_no_entry_of_a_list_is_meant_by_its_place(path: Path) -> None:
 def test_denoising_for_scaled_crops_costs_little(bundle: str, number: int) -> None:
     """A denoised window has up to ``zoom`` times the edge of a crop."""
     config = json.loads((BUNDLES / bundle / "configs" / "train.json").read_text("utf-8"))
-    assert ConfigParser(config).get_parsed_content("train#handlers#0#n_sources") == number
-    crops = config["batch_size"] * config["steps_per_epoch"]
-    assert number * config["zoom"] ** config["spatial_dims"] < crops / 3
+    assert planned(config).get_parsed_content("train#handlers#0#n_sources") == number
+    crops = OBJECTS[config["spatial_dims"]]["batch_size"] * config["steps_per_epoch"]
+    assert number * task_defaults(config)["zoom"] ** config["spatial_dims"] < crops / 3
 
 
 def test_a_training_on_several_gpus_does_what_one_on_a_single_does() -> None:

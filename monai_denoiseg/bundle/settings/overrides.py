@@ -48,7 +48,7 @@ def read_words(words: Sequence[str], known: Mapping[str, Setting] | None = None)
         key = key if key in known else key.replace("-", "_")
         if not equals:
             bare = not rest or rest[0].startswith("--")
-            if bare and key in known and isinstance(known[key].kind, Switch):
+            if bare and key in known and isinstance(known[key].own_kind, Switch):
                 overrides[key] = True
                 continue
             if not rest:

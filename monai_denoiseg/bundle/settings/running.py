@@ -16,6 +16,7 @@ from monai_denoiseg.bundle.folders import BUNDLES, RUN, bundle_folder
 from monai_denoiseg.bundle.resume import continued_settings
 from monai_denoiseg.bundle.settings.check import check_settings
 from monai_denoiseg.bundle.settings.literals import is_wiring
+from monai_denoiseg.bundle.settings.task_defaults import task_defaults
 from monai_denoiseg.bundle.settings.tracking import add_results, keep_tracking_open
 from monai_denoiseg.bundle.settings.typed import typed_words
 from monai_denoiseg.engines.errors import explain_errors
@@ -29,7 +30,8 @@ def user_settings() -> dict[str, Any]:
 
     MONAI takes a misspelt override (``--max_epoch 5``) without a word and runs with the default, and hands on any value.
     A bundle therefore calls this first. A resumed training gets the settings of its checkpoint. Values given in another form
-    (``--tta false`` as text) are put right, and paths stay the text that was typed. A bundle of the user's own finds the
+    (``--tta false`` as text) are put right, paths stay the text that was typed, and ``auto`` becomes what the task needs
+    (:func:`~monai_denoiseg.bundle.settings.task_defaults.task_defaults`). A bundle of the user's own finds the
     network in its own folder. ``monai.bundle.load`` gets the network its file was saved from.
 
     Returns:
@@ -56,6 +58,9 @@ def user_settings() -> dict[str, Any]:
         kept = continued_settings(last, values, typed)
         _put(resolver, kept)
         values |= kept
+    usual = task_defaults(values)
+    _put(resolver, usual)
+    values |= usual
     loaded = _loaded_file()
     if loaded is not None:
         resolver.resolved_content |= {"network_def": network_for_file(loaded), "run_folder": None, "first_stage_model": None}

@@ -7,6 +7,7 @@ from typing import Any
 
 from monai_denoiseg.bundle.settings.kinds import Choice, Kind, RefusedError, Text, literal
 from monai_denoiseg.bundle.settings.place import Place
+from monai_denoiseg.bundle.settings.planned import Planned
 
 TRAIN, INFER, EVALUATE, SINGLE = "train", "infer", "evaluate", "self2seg"
 """The configurations: those of the DenoiSeg bundles by their task, and that of the bundle ``self2seg``."""
@@ -51,6 +52,11 @@ class Setting:
         return isinstance(self.kind, (Place, Text))
 
     @property
+    def own_kind(self) -> Kind:
+        """Which values a user gives, besides ``"auto"``."""
+        return self.kind.kind if isinstance(self.kind, Planned) else self.kind
+
+    @property
     def rule(self) -> str:
         """What a value must be."""
         return f"{self.kind.rule}{', or null' if self.null is not None else ''}"
@@ -88,7 +94,7 @@ class Setting:
         except RefusedError as refused:
             null = ", or null" if self.null is not None else ""
             sample = f"; for instance --{self.name} {self.kind.example}" if self.kind.example else ""
-            near = self.kind.nearest(value) if isinstance(self.kind, Choice) else ""
+            near = self.own_kind.nearest(value) if isinstance(self.own_kind, Choice) else ""
             aside, _, near_entry = str(refused).partition("; did you mean")
             entry = f"; did you mean{near_entry}" if near_entry else ""
             raise ValueError(f"`{self.name}` must be {aside}{null}, got {value!r}{near or entry or sample}") from None

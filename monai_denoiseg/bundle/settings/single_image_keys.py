@@ -8,7 +8,7 @@ from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, Real, Sw
 from monai_denoiseg.bundle.settings.place import READ, WRITE, Place
 from monai_denoiseg.bundle.settings.setting import SINGLE, Setting
 from monai_denoiseg.bundle.settings.special import BOXES, EXPERTS_LIST
-from monai_denoiseg.bundle.settings.training_keys import LARGEST_SEED
+from monai_denoiseg.bundle.settings.step_keys import LARGEST_SEED
 
 _DATA, _METHOD, _START, _STOP, _MACHINE = "Data", "Method", "Start", "When to stop", "Machine"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, PerAxis, Real, Switch, Text, Whole
+from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, Real, Switch, Text, Whole
 from monai_denoiseg.bundle.settings.place import NAME, READ, WRITE, Place
+from monai_denoiseg.bundle.settings.planned import Planned
 from monai_denoiseg.bundle.settings.setting import TRAIN, Setting
 from monai_denoiseg.bundle.settings.special import CLASS_NAMES, STRUCT_MASK, levels
+from monai_denoiseg.bundle.settings.step_keys import STEPS
 from monai_denoiseg.heads import USER_HEADS
-
-LARGEST_SEED = 2**32 - 1
+from monai_denoiseg.losses import SEGMENTATION_LOSSES
 
 
 def _key(group: str, name: str, kind: Kind, meaning: str, **more: Any) -> Setting:
@@ -18,7 +19,7 @@ def _key(group: str, name: str, kind: Kind, meaning: str, **more: Any) -> Settin
 
 
 _DATA, _LOSS, _OBJECTS = "Data", "Loss", "Labels and objects"
-_NETWORK, _STEPS, _STAGES, _MACHINE = "Network", "Steps and batches", "Two stages", "Machine"
+_NETWORK, _STAGES, _MACHINE = "Network", "Two stages", "Machine"
 
 TRAINING: tuple[Setting, ...] = (
     _key(
@@ -113,10 +114,17 @@ TRAINING: tuple[Setting, ...] = (
     _key(
         _NETWORK,
         "normalisation",
-        Choice(("dataset", "image")),
+        Planned(Choice(("dataset", "image"))),
         "Scale the input by mean and deviation of all training images, or of each image.",
+        default="auto: dataset, in 3D image; with classes image, for CT dataset",
     ),
-    _key(_LOSS, "alpha", Real(0, 1), "Weight of the denoising loss; 1 is denoising alone, 0 is segmentation alone."),
+    _key(
+        _LOSS,
+        "alpha",
+        Planned(Real(0, 1)),
+        "Weight of the denoising loss; 1 is denoising alone, 0 is segmentation alone.",
+        default="auto: 0.5, with classes 0",
+    ),
     _key(
         _LOSS,
         "head",
@@ -124,13 +132,26 @@ TRAINING: tuple[Setting, ...] = (
         "What segments: classes of pixels, star-convex objects, or nothing.",
     ),
     _key(_LOSS, "n_rays", Whole(3), "Rays of the StarDist head.", null="32, in 3D 66"),
-    _key(_LOSS, "denoises", Switch(), "Whether the network gives a denoised image; set by the methods that only segment."),
+    _key(
+        _LOSS,
+        "denoises",
+        Planned(Switch()),
+        "Whether the network gives a denoised image; set by the methods that only segment.",
+        default="auto: true, but false with classes and alpha 0",
+    ),
     _key(
         _LOSS,
         "target",
         Place(NAME, "subfolder"),
         "Subfolder with clean or second noisy images, which the denoised image is compared with.",
         null="blind spots",
+    ),
+    _key(
+        _LOSS,
+        "segmentation_loss",
+        Planned(Choice(SEGMENTATION_LOSSES)),
+        "What compares the predicted classes with the annotation; class_weights belong to cross_entropy.",
+        default="auto: cross_entropy, with classes dice_ce",
     ),
     _key(
         _LOSS,
@@ -201,41 +222,7 @@ TRAINING: tuple[Setting, ...] = (
         "Objects are split where they are narrower than this ratio to the smaller part; 0 never splits.",
     ),
     _key(_OBJECTS, "fill_holes", Switch(), "Fill holes in objects."),
-    _key(_STEPS, "patch_size", PerAxis(Whole(1)), "Size of the random crops.", unit="pixels"),
-    _key(_STEPS, "batch_size", Whole(1), "Crops in a step."),
-    _key(
-        _STEPS,
-        "labelled_fraction",
-        Real(0, 1),
-        "Share of each batch that comes from annotated images.",
-        null="draw all images alike",
-    ),
-    _key(_STEPS, "zoom", Real(1), "Annotated crops are also shown up to so many times larger and smaller; 1 never."),
-    _key(_STEPS, "max_epochs", Whole(1), "Number of epochs."),
-    _key(
-        _STEPS,
-        "max_minutes",
-        Real(0, open_low=True),
-        "End the training after so much time, with the schedule fitted to it.",
-        unit="minutes",
-        null="no limit",
-    ),
-    _key(_STEPS, "steps_per_epoch", Whole(1), "Steps in an epoch, which is no pass through the data."),
-    _key(_STEPS, "val_interval", Whole(1), "Validate after every so many epochs.", unit="epochs"),
-    _key(
-        _STEPS,
-        "learning_rate",
-        Real(0, 1, open_low=True),
-        "Start of Adam's learning rate, which falls along a cosine to a fiftieth.",
-    ),
-    _key(
-        _STEPS,
-        "ap_tolerance",
-        Real(0, 1),
-        "Validations whose AP differs by less count as equal; of these the one that denoises best is kept.",
-    ),
-    _key(_STEPS, "seed", Whole(0, LARGEST_SEED), "Seed of the split, the initial weights, the crops and the blind spots."),
-    _key(_STEPS, "resume", Switch(), "Go on from the last checkpoint, last.pt."),
+    *STEPS,
     _key(
         _STAGES,
         "first_stage",

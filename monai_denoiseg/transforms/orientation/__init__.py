@@ -1,5 +1,6 @@
 """Flips and quarter turns of images, labels and rays."""
 
+from monai_denoiseg.transforms.orientation.choice import ORIENTATIONS, may_flip, may_turn
 from monai_denoiseg.transforms.orientation.orient import (
     RandOrient,
     RandOrientd,
@@ -12,9 +13,12 @@ from monai_denoiseg.transforms.orientation.rays import ray_faces, ray_permutatio
 from monai_denoiseg.transforms.orientation.stars import RandOrientStarsd
 
 __all__ = [
+    "ORIENTATIONS",
     "RandOrient",
     "RandOrientStarsd",
     "RandOrientd",
+    "may_flip",
+    "may_turn",
     "n_orientations",
     "orient",
     "orient_inverse",

@@ -7,6 +7,7 @@ from typing import Any
 
 from monai_denoiseg.bundle.settings.kinds import Choice, Kind, Listing, PerAxis, Real, Switch, Text, Whole
 from monai_denoiseg.bundle.settings.place import Place
+from monai_denoiseg.bundle.settings.planned import Planned
 from monai_denoiseg.bundle.settings.setting import Setting
 from monai_denoiseg.bundle.settings.special import AXES, BOXES, CLASS_NAMES, DEVICE, EXPERTS_LIST, STRUCT_MASK
 
@@ -27,6 +28,8 @@ def wrong_values(setting: Setting) -> list[Any]:
 
 
 def _of_kind(kind: Kind) -> list[Any]:
+    if isinstance(kind, Planned):
+        return _of_kind(kind.kind)
     if kind in SPECIAL:
         return SPECIAL[kind]
     for known, values in _BY_KIND.items():

@@ -1,0 +1,85 @@
+"""Hippocampus in MR from a few annotated volumes, through the 3D bundle: train with the plan for classes, score on `dev_test`.
+
+The first N cases of `dev_train` are annotated and all that is trained on; they also choose the checkpoint. One process and one
+thread. `cpu_seconds` is what the training took, start and validation included; it is the steps that are fixed, not the time, so
+that a busy machine gives the same network. The anchors on the same work are `nnunet_budget.py` (its planner's nnU-Net and CPU
+seconds) and the alpha 0 of `--set alpha=0.5`. The last line printed is one JSON object.
+
+    python benchmarks/hippocampus.py --data ../shared/data --labels 5 --steps 360 --seeds 0 1 2
+    python benchmarks/hippocampus.py --data ../shared/data --labels 5 --steps 360 --set orientations=turns --name turns
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import RESULTS, record, run_bundle
+
+CLASSES = ["background", "anterior", "posterior"]
+STEPS_PER_EPOCH = 20
+
+
+def prepare(data: Path, root: Path, part: str, names: list[str]) -> Path:
+    """Copy cases into a folder of images and labels."""
+    for kind in ("images", "labels"):
+        (root / kind).mkdir(parents=True)
+        for name in names:
+            shutil.copy(data / part / kind / f"{name}.nii.gz", root / kind / f"{name}.nii.gz")
+    return root
+
+
+def one_run(run: Path, train: Path, test: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Train and evaluate; scores of the set, of the worst case, and CPU seconds."""
+    place = {"output_dir": run, "ckpt_dir": run / "models", "validation_fraction": 0}
+    run_bundle("train", run / "log.txt", "denoiseg_3d", threads=1, dataset_dir=train, **place, **settings)
+    model = {"model_file": run / "models" / "model.pt", "dataset_dir": test}
+    run_bundle("evaluate", run / "log.txt", "denoiseg_3d", threads=1, output_dir=run / "evaluation", pictures=False, **model)
+    scores = json.loads((run / "evaluation" / "metrics.json").read_text())
+    with (run / "evaluation" / "per_image.csv").open() as file:
+        worst = min(float(row["dice"]) for row in csv.DictReader(file))
+    trained = json.loads((run / "settings.json").read_text())
+    found = {key: value for key, value in scores.items() if key.startswith("dice")} | {"worst": worst}
+    return found | {key: trained[key] for key in ("seconds", "cpu_seconds", "threads")} | {"settings": trained["settings"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with mr_hippocampus/")
+    parser.add_argument("--labels", type=int, default=5, help="annotated volumes")
+    parser.add_argument("--steps", type=int, default=360, help="steps of the training, in epochs of 20")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--name", default="plan", help="of the result")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further keys of train.json")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work", help="folder for data and runs")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
+    args = parser.parse_args()
+
+    data = args.data / "mr_hippocampus"
+    split = json.loads((data / "split.json").read_text())
+    name = f"hippocampus_n{args.labels}_{args.name}_{args.steps}"
+    shutil.rmtree(args.work / name, ignore_errors=True)
+    train = prepare(data, args.work / name / "train", "dev_train", split["dev_train"][: args.labels])
+    test = prepare(data, args.work / name / "test", "dev_test", split["dev_test"])
+    epochs = max(1, args.steps // STEPS_PER_EPOCH)
+    settings = {"classes": CLASSES, "max_epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH, "val_interval": epochs}
+    settings |= dict(pair.split("=", 1) for pair in args.set)
+    runs = []
+    for seed in args.seeds:
+        runs.append({"seed": seed, **one_run(args.work / name / f"s{seed}", train, test, {**settings, "seed": seed})})
+        used = runs[-1].pop("settings")
+        print(f"seed {seed}: dice {runs[-1]['dice']:.4f}, worst {runs[-1]['worst']:.3f}, {runs[-1]['cpu_seconds']:.0f} CPU s")
+    result = {"labels": args.labels, "steps": epochs * STEPS_PER_EPOCH, "test": "dev_test", "runs": runs}
+    result |= {key: float(np.mean([run[key] for run in runs])) for key in ("dice", "worst", "cpu_seconds")}
+    result["settings"] = {key: value for key, value in used.items() if not key.endswith("_dir")}
+    print("recorded in", record(name, result, args.results))
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -244,7 +244,6 @@ class DenoiSegNet(nn.Module):
         Returns:
             ``(B, n_classes + C, [D,] H, W)``: the head's channels (class logits: those of the loss in training mode, corrected
             for its class weights in evaluation mode), then the denoised image in raw intensities, if the network denoises.
-
         """
         check_image(image, self.in_channels, self.spatial_dims)
         if intensity is None or not self.by_image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 
 from monai_denoiseg.engines import BlindSpotBatch, DenoiSegEvaluator, DenoiSegInferer, DenoiSegTrainer
+from monai_denoiseg.export.onnx_file import onnx_bytes
+from monai_denoiseg.export.torchscript import torchscript_bytes
 from monai_denoiseg.losses import DenoiSegLoss
 from monai_denoiseg.metrics import psnr
 from monai_denoiseg.networks import DenoiSegNet, load_network
@@ -34,13 +35,20 @@ EXACT = tuple(name for name in NETWORKS if name != "SwinUNETR")
 """Those with batch norm: their tiles give what the whole image gives."""
 
 PAIRS = [(name, dims) for name in NETWORKS for dims in (2, 3)]
-SLOW = [("SwinUNETR", 3), ("BasicUNet", 3)]
+SLOW = [("SwinUNETR", 2), ("SwinUNETR", 3), ("BasicUNet", 3), ("SegResNet", 3)]
+REFUSED = ("SwinUNETR",)
+"""Those whose graph depends on the size of the image: a traced one would be wrong for other sizes."""
 CPU = torch.device("cpu")
 
 
-def exports(network: DenoiSegNet, image: torch.Tensor) -> dict[str, Callable[[torch.Tensor], torch.Tensor]]:
-    """The network in the formats it can be handed over in, by name: each is compared with the network itself."""
-    return {}
+def check_exports(name: str, network: DenoiSegNet) -> None:
+    """ONNX and TorchScript give what the network gives, or the network is refused with the reason."""
+    for export in (onnx_bytes, torchscript_bytes):
+        if name in REFUSED:
+            with pytest.raises(ValueError, match="cannot be exported"):
+                export(network)
+        else:
+            assert export(network)[1].worst["probabilities"] < 1e-4
 
 
 def made(name: str, dims: int) -> DenoiSegNet:
@@ -103,6 +111,4 @@ def test_a_network(name: str, dims: int, tmp_path: Path) -> None:
     assert torch.allclose(prediction, mine.state.output[0]["pred"], atol=1e-5)
     assert mine.state.metrics["loss"] > 0 and psnr(prediction[3:], one["image"][0]) > 0
 
-    with torch.no_grad():
-        for form, exported in exports(again, image).items():
-            assert torch.allclose(exported(image), again(image), atol=1e-3), form
+    check_exports(name, again)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from monai_denoiseg.checks import per_axis
 from monai_denoiseg.networks.backbone import build_backbone, check_channels
-from monai_denoiseg.networks.reach import Reach, measure_reach
+from monai_denoiseg.networks.reach import Reach, measure_reach, usable_multiples
 
 _MARGIN = {2: 64, 3: 16}
 
@@ -58,7 +58,7 @@ class ForeignNet(nn.Module):
         size = [max(32, 2 * step) for step in ([32] * spatial_dims if reach is None else reach.multiple)]
         check_channels(self.module, spatial_dims, in_channels, out_channels, size)
         reach = measure_reach(self.module, spatial_dims, in_channels) if reach is None else reach
-        self._multiple, self.sees_whole = reach.multiple, reach.radius is None
+        self._multiple, self.sees_whole = usable_multiples(self.module, reach.multiple, in_channels), reach.radius is None
         self._radius = (
             [-(-_MARGIN[spatial_dims] // step) * step for step in reach.multiple] if reach.radius is None else reach.radius
         )

@@ -57,6 +57,30 @@ def measure_reach(network: nn.Module, spatial_dims: int, in_channels: int) -> Re
     return Reach(multiples, [-(-radius // step) * step for step, radius in found if radius is not None])
 
 
+@torch.no_grad()
+def usable_multiples(network: nn.Module, multiples: list[int], channels: int) -> list[int]:
+    """The multiples, or larger ones where an image of one of each is too small: its normalisation has one voxel to go by.
+
+    Args:
+        network: in any mode.
+        multiples: its down-sampling along each axis.
+        channels: of its input.
+
+    >>> usable_multiples(nn.Conv2d(1, 1, 3, padding=1), [2, 2], 1)
+    [2, 2]
+    """
+    training = network.training
+    network.eval()
+    try:
+        network(torch.zeros(1, channels, *multiples))
+    except Exception:  # a network may refuse a size in its own way
+        least = _smallest_edge(network, len(multiples), channels)
+        return [-(-least // step) * step for step in multiples]
+    finally:
+        network.train(training)
+    return multiples
+
+
 def _measure_axis(network: nn.Module, axis: int, spatial_dims: int, channels: int) -> tuple[int, int | None]:
     across = _smallest_edge(network, spatial_dims, channels)
     for length in _LENGTHS[spatial_dims]:

@@ -202,3 +202,11 @@ def test_through_the_bundles(dims: int, name: str, tmp_path: Path) -> None:
     denoised = torch.from_numpy(tifffile.imread(tmp_path / "infer" / "0_denoised.tif"))
     image = torch.from_numpy(tifffile.imread(tmp_path / "cells" / "images" / "0.tif").astype(np.float32))[None, None]
     assert float((DenoiSegInferer()(image, net)[0, 3] - denoised).abs().max()) < 1e-2
+
+
+def test_images_smaller_than_a_network_takes() -> None:
+    """Of an image that is one voxel at the bottom, torch's instance norm refuses the average."""
+    torch.manual_seed(0)
+    net = DenoiSegNet(2, backbone=definition("SwinUNETR", WHOLE["SwinUNETR"]), multiple=32, receptive_radius=-1).eval()
+    for size in ((20, 33), (7, 5), (32, 32)):
+        assert net(torch.rand(1, 1, *size)).shape == (1, 4, *size)

@@ -37,7 +37,7 @@ STRIDE = 8
 class Recipe:
     """What a training does with its images.
 
-    Attributes:
+    Args:
         patch_size: size of the crops, (Z)YX, in voxels.
         batch_size: crops a step.
         normalisation: see :class:`~monai_denoiseg.networks.DenoiSegNet`.

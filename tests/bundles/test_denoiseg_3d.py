@@ -146,8 +146,9 @@ def test_five_slices_of_one_volume_are_enough_to_train(tmp_path: Path, capfd: py
     assert all(np.isfinite(float(value)) for row in rows[1:] for value in row.split(","))
 
 
-@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
-def test_semantic_classes(bundle: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bundle", "alpha"), [("denoiseg_2d", 0.5), ("denoiseg_3d", 0.5), ("denoiseg_3d", "auto")])
+def test_semantic_classes(bundle: str, alpha: float | str, tmp_path: Path) -> None:
+    """With classes a denoised image is there if it is asked for."""
     names = ["background", "liver", "spleen"]
     three = bundle == "denoiseg_3d"
     for i, name in enumerate("abc"):
@@ -158,7 +159,7 @@ def test_semantic_classes(bundle: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     options = {**TINY, "patch_size": [8, 16, 16] if three else [16, 16], "batch_size": 2}
     place = {"dataset_dir": str(data), "output_dir": str(tmp_path / "run"), "ckpt_dir": str(tmp_path / "run" / "models")}
-    run_bundle("train", bundle, **place, **options, classes=names)
+    run_bundle("train", bundle, **place, **options, classes=names, alpha=alpha)
     header = (tmp_path / "run" / "validation_log.csv").read_text().splitlines()[0]
     assert header == "epoch,loss,denoising,segmentation,dice,dice_liver,dice_spleen"
 
@@ -168,7 +169,7 @@ def test_semantic_classes(bundle: str, tmp_path: Path) -> None:
     assert {"dice", "dice_liver", "dice_spleen"} <= metrics.keys()
     assert "ap" not in metrics
     run_bundle("infer", bundle, output_dir=str(tmp_path / "results"), save_probabilities=True, **model)
-    assert len(list((tmp_path / "results").glob("[!.]*"))) == 9
+    assert len(list((tmp_path / "results").glob("[!.]*"))) == (6 if alpha == "auto" else 9)
     classes = nibabel.load(tmp_path / "results" / "c_classes.nii.gz")
     probabilities = np.asarray(nibabel.load(tmp_path / "results" / "c_probabilities.nii.gz").dataobj)
     found = np.asarray(classes.dataobj)

@@ -26,8 +26,8 @@ CLASSES: dict[str, Any] = {
     "segmentation_loss": "dice_ce",
     "augmentation": "mild",
 }
-"""Organs and tissues: anatomy has a size, and in a volume a left, an upper and a front side. Denoising beside it takes time and
-gave nothing (benchmarks/hippocampus.py), so it is learnt where the user asks for it."""
+"""Organs and tissues: anatomy has a size, and in a volume a left, an upper and a front side. Denoising takes time of
+its own and is learnt where the user asks for it."""
 
 
 def task_defaults(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import nn
 from monai_denoiseg.bundle.datalists import count_data, typical_spacing
 from monai_denoiseg.bundle.domain import describe_images
 from monai_denoiseg.data.digest import content_digest
+from monai_denoiseg.data.nifti import axis_directions
 from monai_denoiseg.handlers import versions
 from monai_denoiseg.processes import unwrap
 
@@ -46,8 +47,9 @@ def describe_training(
         window: their usual spatial shape, see :func:`~monai_denoiseg.bundle.usual_size`.
 
     Returns:
-        ``versions``, ``settings`` (without folders and files), ``spacing`` (the median
-        voxel size; None if no file tells), ``intensity`` (see :func:`intensity_range`) and ``data`` (see :func:`fingerprint`).
+        ``versions``, ``settings`` (without folders and files), ``spacing`` (the median voxel size; None if no file tells),
+        ``intensity`` (see :func:`intensity_range`), ``directions`` (see :func:`directions_of`) and ``data`` (see
+        :func:`fingerprint`).
 
     >>> from monai.data import Dataset
     >>> from monai_denoiseg.networks import DenoiSegNet
@@ -63,12 +65,32 @@ def describe_training(
         "settings": {key: value for key, value in settings.items() if not key.endswith(OF_A_PLACE) and key not in OF_A_START},
         "spacing": typical_spacing(training, settings.get("spacing")),
         "intensity": intensity_range(training),
+        "directions": directions_of(training.data),
         "data": fingerprint(training.data, validation),
     }
     own = unwrap(network)
     own.training_info = found
+    if not getattr(own, "flips", True) and len(found["directions"]) > 1:
+        logger.warning(
+            "the scans are stored in several directions (%s), and the network is trained in one orientation: reorient them first, "
+            "for instance with nibabel.as_closest_canonical, or train with --orientations turns",
+            ", ".join(found["directions"]),
+        )
     describe_images(getattr(own, "segmenter", own), training, window)
     return found
+
+
+def directions_of(items: Sequence[Item]) -> list[str]:
+    """Where the axes of the images point as stored, each way once: what a network that tells left from right was shown.
+
+    Args:
+        items: data list; up to 50 files, spread evenly, are looked at, and only NIfTI tells.
+
+    >>> directions_of([{"image": "a.tif"}])
+    []
+    """
+    chosen = sorted({round(i) for i in np.linspace(0, len(items) - 1, min(_LOOKED_AT, len(items)))})
+    return sorted({found for found in (axis_directions(items[i]["image"]) for i in chosen) if found})
 
 
 def fingerprint(training: Sequence[Item], validation: Sequence[Item]) -> dict[str, Any]:

@@ -132,6 +132,24 @@ def _unit(file: Any) -> str:
     return {"meter": "m", "micron": "um"}.get(stored, "mm")
 
 
+def axis_directions(path: str | os.PathLike) -> str | None:
+    """Where the axes of a NIfTI file point as stored: "RAS" for right, anterior, superior; None for other files.
+
+    Args:
+        path: any image file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.diag([-1, 1, 1, 1])), f"{folder}/a.nii")
+    ...     axis_directions(f"{folder}/a.nii"), axis_directions("a.tif")
+    ('LAS', None)
+    """
+    if not str(path).lower().endswith(NIFTI_SUFFIXES) or not Path(path).is_file():
+        return None
+    affine: Any = nibabel.load(path).affine  # type: ignore[attr-defined]
+    return "".join(code or "?" for code in nibabel.aff2axcodes(affine))
+
+
 def write_nifti(array: np.ndarray, source: str | os.PathLike, target: str | os.PathLike, label: bool = False) -> None:
     """Write an array beside the header of the file it stems from, whole or not at all.
 

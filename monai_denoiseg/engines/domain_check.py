@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from monai_denoiseg.data.folder_files import first_names
+from monai_denoiseg.data.nifti import axis_directions
 from monai_denoiseg.networks.domain import look, normalised, outside
 from monai_denoiseg.processes import unwrap
 
@@ -37,11 +39,14 @@ class DomainCheck:
     def __init__(self, network: Any) -> None:
         own = unwrap(network)
         self.network = getattr(own, "denoiser", own)  # of two stages the first one sees the image
-        self.seen, self.outside = 0, dict[str, str]()
+        self.seen, self.outside, self.turned = 0, dict[str, str](), dict[str, str]()
+        about = getattr(own, "training_info", None) or {}
+        flips = getattr(self.network, "flips", True)
+        self.directions = [] if flips else list(about.get("directions") or [])
 
     def add(self, name: str, image: Tensor) -> None:
         """Look at an image ``(C, [D,] H, W)`` in raw intensities."""
-        if self._knows():
+        if self._knows() or self.directions:
             with torch.no_grad():
                 whole = image.detach().float().cpu()
                 intensity = self.network.intensity(image[None].float())[0].cpu()
@@ -58,17 +63,31 @@ class DomainCheck:
             shape: spatial shape of the image.
             intensity: ``(2, C)`` of the whole image.
         """
+        found = axis_directions(name) if self.directions else None
+        if found is not None and found not in self.directions:
+            self.turned[name] = found
         domain = self._knows()
         if not domain:
             return
-        found = look(lambda place: normalised(read(place), intensity), shape, domain["window"])
+        figures = look(lambda place: normalised(read(place), intensity), shape, domain["window"])
         self.seen += 1
-        distance, kind = outside(domain, found)
+        distance, kind = outside(domain, figures)
         if distance > 1:
             self.outside[name] = kind
 
     def report(self) -> list[str]:
         """Warn of what was found since the last report; returns the names of the images outside."""
+        if self.turned:
+            logger.warning(
+                "%d scans are stored in other directions (%s) than those of the training (%s), and this network, which was "
+                "trained in one orientation, takes left for right or worse in %s: reorient them first, for instance with "
+                "nibabel.as_closest_canonical, or train with --orientations turns",
+                len(self.turned),
+                ", ".join(sorted(set(self.turned.values()))),
+                ", ".join(self.directions),
+                first_names(list(self.turned)),
+            )
+            self.turned = {}
         names, seen, kinds = list(self.outside), self.seen, list(self.outside.values())
         self.seen, self.outside = 0, {}
         if names:

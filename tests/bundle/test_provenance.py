@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -71,3 +72,15 @@ def test_no_name_of_a_folder_travels(tmp_path: Path) -> None:
     assert again.training_info["settings"] == {"alpha": 0.5}
     assert again.training_info["spacing"] == [0.5, 0.25]
     assert "DOE" not in json.dumps(again.training_info)
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_network_of_one_orientation_and_scans_of_several(flips: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, sign in (("a.nii", 1), ("b.nii", -1)):
+        nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.diag([sign, 1, 1, 1])), tmp_path / name)
+    item = {"image": torch.rand(1, 4, 4, 4), "spacing": torch.ones(3)}
+    training = Dataset([{"image": str(tmp_path / name)} for name in ("a.nii", "b.nii")], lambda _: item)
+    network = DenoiSegNet(3, depth=1, features=2, flips=flips)
+    describe_training(network, {}, training, [], (4, 4, 4))
+    assert network.training_info["directions"] == ["LAS", "RAS"]
+    assert any("several directions (LAS, RAS)" in message for message in caplog.messages) == (not flips)

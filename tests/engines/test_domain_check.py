@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import torch
 
+from monai_denoiseg.bundle.provenance import directions_of
 from monai_denoiseg.data import simulate_nuclei
 from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.networks import DenoiSegNet
@@ -65,3 +68,23 @@ def test_a_network_that_knows_nothing_says_nothing(caplog: pytest.LogCaptureFixt
         check.add("a.tif", torch.full((1, 16, 16), 7.0))
         assert check.report() == []
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_scans_stored_in_other_directions(flips: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A network that was trained in one orientation takes left for right in a mirrored scan, and nothing told so."""
+    volume = np.zeros((8, 8, 8), np.float32)
+    for name, sign in (("right.nii", 1), ("left.nii.gz", -1)):
+        nibabel.save(nibabel.Nifti1Image(volume, np.diag([sign, 1.0, 2.0, 1.0])), tmp_path / name)
+    network = DenoiSegNet(3, 1, depth=1, features=2, flips=flips)
+    network.training_info = {"directions": directions_of([{"image": tmp_path / "right.nii"}, {"image": "a.tif"}])}
+    assert network.training_info["directions"] == ["RAS"]
+    check = DomainCheck(network)
+    for name in ("right.nii", "left.nii.gz", "a.tif"):
+        check.add(str(tmp_path / name), torch.zeros(1, 8, 8, 8))
+    check.report()
+    assert len(caplog.messages) == (not flips)
+    if not flips:
+        (line,) = caplog.messages
+        assert "1 scans are stored in other directions (LAS) than those of the training (RAS)" in line
+        assert "left.nii.gz" in line and "as_closest_canonical" in line

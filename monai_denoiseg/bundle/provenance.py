@@ -72,8 +72,8 @@ def describe_training(
     own.training_info = found
     if not getattr(own, "flips", True) and len(found["directions"]) > 1:
         logger.warning(
-            "the scans are stored in several directions (%s), and the network is trained in one orientation: reorient them first, "
-            "for instance with nibabel.as_closest_canonical, or train with --orientations turns",
+            "the scans are stored in several directions (%s), and the network is trained in one orientation: reorient them "
+            "first, for instance with nibabel.as_closest_canonical, or train with --orientations turns",
             ", ".join(found["directions"]),
         )
     describe_images(getattr(own, "segmenter", own), training, window)

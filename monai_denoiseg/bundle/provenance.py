@@ -60,7 +60,7 @@ def describe_training(
     >>> found["settings"], network.training_info["data"]["train"]
     ({'alpha': 0.5}, 1)
     """
-    found = {
+    found: dict[str, Any] = {
         "versions": versions(),
         "settings": {key: value for key, value in settings.items() if not key.endswith(OF_A_PLACE) and key not in OF_A_START},
         "spacing": typical_spacing(training, settings.get("spacing")),

@@ -139,8 +139,8 @@ def test_help_shows_the_defaults_of_bundle_and_method(capsys: pytest.CaptureFixt
         (["--method", "noise2void", "--help", "alpha"], "default: 1.0"),
         (["--help", "patch_size"], 'example: --patch_size "[64, 64]"'),
         (["--help", "n_labels"], "null: keep all"),
-        (["--help", "--learning-rate"], "value: a number in (0, 1]"),
-        (["--learning_rate", "--help"], "value: a number in (0, 1]"),
+        (["--help", "--learning-rate"], "value: 'auto', or a number in (0, 1]"),
+        (["--learning_rate", "--help"], "value: 'auto', or a number in (0, 1]"),
     ]:
         assert main(["train", *words]) == 0
         assert line in capsys.readouterr().out

@@ -27,8 +27,8 @@ def defaults(task: str, bundle: str, method: str | None = None) -> dict[str, Any
         bundle: name of the bundle.
         method: overlay over it, or None.
 
-    >>> defaults("train", "denoiseg_2d")["alpha"], defaults("train", "denoiseg_2d", "noise2void")["alpha"]
-    (0.5, 1.0)
+    >>> defaults("train", "denoiseg_2d")["seed"], defaults("train", "denoiseg_2d", "noise2void")["alpha"]
+    (0, 1.0)
     """
     configs = bundle_folder(bundle) / "configs"
     found: dict[str, Any] = json.loads((configs / f"{RUNS[task]}.json").read_text("utf-8"))
@@ -54,7 +54,8 @@ def show_default(setting: Setting, values: dict[str, Any]) -> str:
 
 
 def _in_words(setting: Setting, values: dict[str, Any]) -> bool:
-    computed = setting.name not in values or is_wiring(values[setting.name]) or setting.name == "run"
+    value = values.get(setting.name)
+    computed = setting.name not in values or is_wiring(value) or setting.name == "run" or value == "auto"
     return setting.default is not None and computed
 
 
@@ -101,8 +102,8 @@ def one_key(key: str, task: str, bundle: str, method: str | None = None) -> str:
     >>> print(one_key("alpha", "train", "denoiseg_2d"))
     --alpha
       Weight of the denoising loss; 1 is denoising alone, 0 is segmentation alone.
-      value: a number in [0, 1]
-      default: 0.5
+      value: 'auto', or a number in [0, 1]
+      default: auto: 0.5, with classes 0
     """
     known = settings_of(config_of(task, bundle))
     key = key.lstrip("-").replace("-", "_") if key.lstrip("-") not in known else key.lstrip("-")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from monai_denoiseg.export.package_page import package_page
 from monai_denoiseg.export.papers import papers_of
 from monai_denoiseg.export.sample import cover_picture, sample_image
 from monai_denoiseg.export.torchscript import torchscript_bytes
-from monai_denoiseg.files import write_text, writing
+from monai_denoiseg.files import save_atomically, write_bytes, write_text, writing
 
 FORMATS = ("pytorch_state_dict", "torchscript", "onnx")
 _AXES = ("z", "y", "x")
@@ -92,10 +93,10 @@ def _describe(network: Any, folder: Path, about: dict[str, Any]) -> tuple[Any, d
 
     image, names = sample_image(network), output_names(network)
     outputs = dict(zip(names, ExportNet(network)(image), strict=True))
-    np.save(folder / "test_image.npy", image.numpy())
+    write_bytes(_npy(image), folder / "test_image.npy")
     for name, output in outputs.items():
-        np.save(folder / f"test_{name}.npy", output.numpy())
-    (folder / "cover.png").write_bytes(cover_picture(network, image, outputs))
+        write_bytes(_npy(output), folder / f"test_{name}.npy")
+    write_bytes(cover_picture(network, image, outputs), folder / "cover.png")
     write_text(package_page(network, about), folder / "README.md")
     weights, reports = _weights(network, folder)
     described = v0_5.ModelDescr(
@@ -115,15 +116,21 @@ def _describe(network: Any, folder: Path, about: dict[str, Any]) -> tuple[Any, d
     return described, reports
 
 
+def _npy(values: torch.Tensor) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, values.numpy())
+    return file.getvalue()
+
+
 def _weights(network: Any, folder: Path) -> tuple[Any, dict[str, Report]]:
     from bioimageio.spec.common import FileDescr
     from bioimageio.spec.model import v0_5
 
     onnx, onnx_report = onnx_bytes(network)
     script, script_report = torchscript_bytes(network)
-    (folder / "weights.onnx").write_bytes(onnx)
-    (folder / "weights_torchscript.pt").write_bytes(script)
-    torch.save(ExportNet(network).state_dict(), folder / "weights.pt")
+    write_bytes(onnx, folder / "weights.onnx")
+    write_bytes(script, folder / "weights_torchscript.pt")
+    save_atomically(ExportNet(network).state_dict(), folder / "weights.pt")
     torch_version = v0_5.Version(torch.__version__.partition("+")[0])
     own = f"monai_denoiseg=={monai_denoiseg.__version__}"
     lines = [

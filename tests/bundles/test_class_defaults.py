@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from monai_denoiseg.bundle.settings.task_defaults import task_defaults
 from monai_denoiseg.heads.rule import usual_options
 from monai_denoiseg.transforms import ProbabilitiesToInstances, ProbabilitiesToInstancesd
 
@@ -31,14 +32,12 @@ KNOWN = {
     ("LoadItemd", "channels"): "None: whatever the file holds; a network is for one number of channels",
     ("LoadItemd", "label_key"): "the bundle self2seg has scribbles in the place of labels",
     ("ProbabilitiesToLabelsd", "allow_missing_keys"): "MONAI's; a network without a segmentation gives no labels",
-    ("resolve_plan", "patch_size"): "None: not known",
     ("Self2Seg", "progress"): "a program shows its progress, a function does not",
 }
 """Differences that stay, with their reasons."""
 
 VOLUMES = {
     ("DenoiSegNet", "spatial_dims"),
-    ("DenoiSegNet", "normalisation"),
     ("DenoiSegLoss", "huber_delta"),
     ("StreamingPredictor", "overlap"),
 }
@@ -60,6 +59,7 @@ def differences(path: Path) -> Iterator[tuple[tuple[str, str], Any, Any]]:
     config = json.loads(path.read_text())
     train = path.with_name("train.json")
     keys = {**(json.loads(train.read_text()) if train.is_file() else {}), **config}
+    keys |= task_defaults(keys)  # of objects
     for part in parts(config):
         if part["_target_"].startswith(WIRING):
             continue

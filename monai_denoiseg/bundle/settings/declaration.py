@@ -26,8 +26,8 @@ def settings_of(config: str) -> dict[str, Setting]:
     Args:
         config: one of :data:`CONFIGS`.
 
-    >>> settings_of("train")["alpha"].rule
-    'a number in [0, 1]'
+    >>> settings_of("train")["mask_fraction"].rule
+    'a number in (0, 1)'
     >>> "alpha" in settings_of("infer")
     False
     """

@@ -19,6 +19,7 @@ from monai_denoiseg.networks.description import (
     encode_description,
     matching_head,
     present_state,
+    sight_of,
 )
 from monai_denoiseg.networks.domain import know_domain
 from monai_denoiseg.networks.foreign import ForeignNet
@@ -41,12 +42,9 @@ class DenoiSegNet(nn.Module):
     each *whole* image, few outliers aside (``"image"``); tiles and crops must then be given the numbers of the image they come
     from (``intensity=net.intensity(image)``).
 
-    In evaluation mode the class logits are corrected for the class weights of the training loss (:meth:`set_class_weights`).
-
     The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
-    ``blind`` is false where target images were shown in training: only what does not depend on the noise of its own pixel can be
-    refined (:func:`~monai_denoiseg.transforms.refine_denoised`). The buffer ``description`` tells architecture, head and rule,
-    thresholds and :attr:`training_info`; of what stands in a buffer as well, the buffer counts.
+    ``blind`` is false where target images were shown in training (see :func:`~monai_denoiseg.transforms.refine_denoised`);
+    ``description`` tells the rest; of what stands in a buffer as well, the buffer counts.
 
     Args:
         spatial_dims: 2 or 3.
@@ -225,11 +223,7 @@ class DenoiSegNet(nn.Module):
 
     @torch.jit.export
     def intensity(self, image: Tensor) -> Tensor:
-        """Offset and scale of each whole image, ``(B, 2, C)``, in its unit: what ``forward`` normalises with.
-
-        Args:
-            image: whole images ``(B, C, [D,] H, W)``.
-        """
+        """Offset and scale ``(B, 2, C)`` of each whole image ``(B, C, [D,] H, W)``: what ``forward`` normalises with."""
         if self.by_image:
             return robust_moments(image, window=self.window)
         return torch.stack([self.mean, self.std]).unsqueeze(0).expand(image.shape[0], 2, self.in_channels)
@@ -244,6 +238,9 @@ class DenoiSegNet(nn.Module):
         Returns:
             ``(B, n_classes + C, [D,] H, W)``: the head's channels (class logits: those of the loss in training mode, corrected
             for its class weights in evaluation mode), then the denoised image in raw intensities, if the network denoises.
+
+        Raises:
+            ValueError: when the number of axes or channels does not fit.
         """
         check_image(image, self.in_channels, self.spatial_dims)
         if intensity is None or not self.by_image:
@@ -291,6 +288,7 @@ class DenoiSegNet(nn.Module):
         found, state_dict = present_state(state_dict, prefix)
         if found is not None:
             self.head = matching_head(found, self.architecture, self.head)
+            self.flips, self.limits = sight_of(found)
             self._file = blank_description() | found
             know_domain(self)
             state_dict[prefix + KEY] = self.description.clone()

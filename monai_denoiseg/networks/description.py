@@ -12,6 +12,7 @@ from torch import Tensor
 
 from monai_denoiseg.heads import Head, head_from_state
 from monai_denoiseg.heads.rule import METRICS
+from monai_denoiseg.intensity import check_limits
 from monai_denoiseg.networks.backbone import same_backbone
 from monai_denoiseg.networks.format1 import OWN_KEYS, read_format_1
 
@@ -141,6 +142,21 @@ def describe_architecture(network: Any, modes: tuple[str, ...]) -> dict[str, Any
         "normalisation": modes[int(network.image_mode)],
         "quarter_turns": bool(network.quarter_turns),
     }
+
+
+def sight_of(fields: Mapping[str, Any]) -> tuple[bool, list[float]]:
+    """Whether images may be flipped, and the limits of the intensities that are looked at, as a file tells.
+
+    Both go with the weights, whatever the network was built with that they are loaded into.
+
+    Args:
+        fields: the file's description.
+
+    >>> sight_of({"architecture": {"limits": [0, 50]}}), sight_of({})
+    ((True, [0.0, 50.0]), (True, []))
+    """
+    known = fields.get("architecture", {})
+    return bool(known.get("flips", True)), check_limits(known.get("limits"))
 
 
 def describe_network(network: Any, file: Mapping[str, Any]) -> dict[str, Any]:

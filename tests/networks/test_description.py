@@ -172,3 +172,21 @@ def test_loading_another_head_names_what_differs(ours: Head, theirs: Head, messa
     state = DenoiSegNet(2, head=theirs, **TINY).state_dict()
     with pytest.raises(ValueError, match=f"the file holds another network: {message}"):
         DenoiSegNet(2, head=ours, **TINY).load_state_dict(state)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_limits_and_orientation_go_with_the_weights(dims: int) -> None:
+    """Loaded into a network built without them, weights were used on intensities they had never seen."""
+    torch.manual_seed(0)
+    clipped = DenoiSegNet(dims, depth=1, features=2, limits=[0, 50], flips=False).eval()
+    plain = DenoiSegNet(dims, depth=1, features=2).eval()
+    image = torch.rand(1, 1, *[8] * dims) * 200
+    wanted, usual = clipped(image), plain(image)
+    other = DenoiSegNet(dims, depth=1, features=2).eval()
+    other.load_state_dict(clipped.state_dict())
+    assert (other.limits, other.flips) == ([0, 50], False)
+    assert torch.equal(other(image), wanted)
+    assert other.architecture == clipped.architecture
+    clipped.load_state_dict(plain.state_dict())
+    assert (clipped.limits, clipped.flips) == ([], True)
+    assert torch.equal(clipped(image), usual)

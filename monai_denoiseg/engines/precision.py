@@ -34,8 +34,7 @@ class Precision:
 
     Attributes:
         dtype: ``torch.float32``, ``torch.bfloat16`` or ``torch.float16``.
-        channels_last: whether network and images are laid out channels last; on together with mixed precision, and on a CPU for
-            networks of classes in volumes, whose steps then take three quarters of the time.
+        channels_last: whether network and images are laid out channels last; on together with mixed precision.
         scaler: gradient scaler for fp16, else None.
 
     Raises:
@@ -73,7 +72,6 @@ class Precision:
         """
         if self.device.type == "cpu":
             keep_freed_memory()
-            self.channels_last |= _classes_of_volumes(network)
         network = network.to(self.device)
         if self.channels_last:
             for module in network.modules():
@@ -96,11 +94,6 @@ class Precision:
         """
         enabled = self.dtype != torch.float32 and not (self.device.type == "cpu" and _meets_conv3d_fault(network, image))
         return torch.autocast(self.device.type, dtype=self.dtype if enabled else None, enabled=enabled)
-
-
-def _classes_of_volumes(network: nn.Module) -> bool:
-    own = unwrap(network)
-    return getattr(own, "spatial_dims", 2) == 3 and bool(getattr(own, "classes", None))
 
 
 def _meets_conv3d_fault(network: nn.Module | None, image: Tensor | None) -> bool:

@@ -25,7 +25,7 @@ from monai_denoiseg.bundle.label_check import check_labels
 from monai_denoiseg.bundle.noise_check import check_noise, noise_of_training, share_spots
 from monai_denoiseg.bundle.provenance import describe_training
 from monai_denoiseg.bundle.recipe import Recipe, plan_recipe, training_statistics
-from monai_denoiseg.bundle.resume import chosen_settings, kept_settings, previous_split
+from monai_denoiseg.bundle.resume import chosen_settings, kept_settings, previous_recipe, previous_split
 from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, tasks
 from monai_denoiseg.bundle.runs import RunFolder
 from monai_denoiseg.bundle.settings import check_settings, settings_of, track_results, user_settings
@@ -58,6 +58,7 @@ __all__ = [
     "noise_of_training",
     "open_workflow",
     "plan_recipe",
+    "previous_recipe",
     "previous_split",
     "results_folder",
     "run_bundle",

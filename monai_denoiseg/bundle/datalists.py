@@ -18,6 +18,7 @@ from monai_denoiseg.checks import check_int
 from monai_denoiseg.data import count_labelled, write_simulated
 from monai_denoiseg.data.reader import image_layout
 from monai_denoiseg.data.sources import Source
+from monai_denoiseg.networks import load_denoiser
 from monai_denoiseg.processes import is_main_process, of_all_processes
 from monai_denoiseg.transforms import KeepLabels
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 _LOOKED_AT = 50
+_ANY_SIZE = 1 << 20  # no field is twice as large
 
 
 def training_data(
@@ -201,13 +203,22 @@ def typical_spacing(items: Sequence[Mapping[str, Any]], given: Sequence[float] |
     return [round(value, 6) for value in sizes.median(0).values.tolist()]
 
 
-def usual_size(items: Sequence[Mapping[str, Any]], axes: str | None = None, spatial_dims: int | None = None) -> list[int]:
+def usual_size(
+    items: Sequence[Mapping[str, Any]],
+    axes: str | None = None,
+    spatial_dims: int | None = None,
+    first_stage: str | Path | None = None,
+    use: Sequence[str] = (),
+) -> list[int]:
     """Median of the shapes of images, axis by axis: what a field that is much larger is told by.
 
     Args:
         items: data list; up to 50 images, spread evenly, are looked at.
         axes: of the files.
         spatial_dims: of the images.
+        first_stage: network of the first stage, if there is one.
+        use: what is taken from it. Where that is the denoised image, it is the first stage that measures an image in inference,
+            by the usual size of *its* training; of one that knows none, every field counts as a whole.
 
     >>> import tempfile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -218,7 +229,10 @@ def usual_size(items: Sequence[Mapping[str, Any]], axes: str | None = None, spat
     """
     chosen = sorted({round(i) for i in np.linspace(0, len(items) - 1, min(_LOOKED_AT, len(items)))})
     shapes = [image_layout(items[i]["image"], axes, spatial_dims).shape for i in chosen]
-    return [int(edge) for edge in np.median(shapes, axis=0)]
+    usual = [int(edge) for edge in np.median(shapes, axis=0)]
+    if first_stage is None or "input" not in use:
+        return usual
+    return load_denoiser(first_stage).window or [_ANY_SIZE] * len(usual)
 
 
 def _in_order(items: Any) -> Iterator[Any]:

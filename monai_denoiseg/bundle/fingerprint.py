@@ -14,6 +14,10 @@ PERCENTILES = (0.5, 99.5)
 """Of the foreground of CT images, beyond which values are clipped (nnU-Net)."""
 AIR = -300.0
 """Hounsfield units that every CT image goes below: lung is at -700, air at -1000."""
+PADDING, METAL = -4096.0, 1 << 15
+"""No CT image goes far below its padding, or above metal."""
+TISSUE = -1100.0, 3100.0
+"""Hounsfield units of all that is annotated, from lung to teeth."""
 _SAMPLES = 100_000
 
 
@@ -100,11 +104,18 @@ def _look(item: Mapping[str, Any], n_classes: int) -> _Look:
 
 
 def _kind(looks: Sequence[_Look]) -> str:
-    """CT by its unit: all images go far below 0 and none far beyond metal; colours by their three channels."""
+    """CT by its unit: all images go far below 0, and what is annotated has the units of tissue; colours by their channels."""
     if all(one.channels == 3 for one in looks):
         return "rgb"
-    hounsfield = all(one.lowest < AIR and one.highest < 1 << 15 for one in looks)
+    hounsfield = all(PADDING <= one.lowest < AIR and one.highest < METAL and _is_tissue(one.sample) for one in looks)
     return "ct" if hounsfield and looks[0].channels == 1 else "other"
+
+
+def _is_tissue(values: np.ndarray) -> bool:
+    if not len(values):
+        return True
+    low, high = np.percentile(values, PERCENTILES)
+    return bool(TISSUE[0] <= low and high <= TISSUE[1])
 
 
 def _foreground(values: np.ndarray) -> tuple[float, float, float, float]:

@@ -78,18 +78,21 @@ class Recipe:
         return ", ".join(part for part in parts if part)
 
 
-def plan_recipe(items: Sequence[Item], load: Callable[[Any], Item], settings: Item) -> Recipe:
+def plan_recipe(
+    items: Sequence[Item], load: Callable[[Any], Item], settings: Item, previous: Mapping[str, Any] | None = None
+) -> Recipe:
     """Plan a training.
 
     Numbered objects have the same patch whatever the images. With ``classes`` the annotated images are looked at: the patch is as
     large as the median of them, as far as the memory of a step goes; CT, known by its units, is clipped and normalised by the
     intensities of its classes (other contrasts, such as padding, then do not matter), any other image by its own. What the
-    user has set stays.
+    user has set stays. A training that goes on keeps its plan, whatever has been annotated since.
 
     Args:
         items: data list of the training, by file.
         load: see :func:`~monai_denoiseg.bundle.fingerprint.take_fingerprint`.
         settings: plain settings: ``classes``, ``spatial_dims`` and the three that may be ``"auto"``.
+        previous: plan of the run that goes on (:func:`~monai_denoiseg.bundle.resume.previous_recipe`); None for a new run.
 
     Raises:
         ValueError: when ``patch_size`` has not one value an axis.
@@ -103,6 +106,8 @@ def plan_recipe(items: Sequence[Item], load: Callable[[Any], Item], settings: It
     given = {key: settings[key] for key in OBJECTS[dims] if settings.get(key, AUTO) != AUTO}
     if "patch_size" in given:
         given["patch_size"] = list(per_axis("patch_size", given["patch_size"], dims))
+    if previous is not None:
+        return Recipe(**{**OBJECTS[dims], **previous, **given})
     found = take_fingerprint(items, load, len(classes)) if classes else None
     if found is None:
         return Recipe(**(OBJECTS[dims] | given))

@@ -31,6 +31,8 @@ MAY_DIFFER = frozenset(
     }
 )
 """Settings that a resumed training may have otherwise: where things are, how long it goes, what it runs on."""
+BEFORE = {"share_spots": False, "segmentation_loss": "cross_entropy", "orientations": "turns", "augmentation": "none"}
+"""What runs of earlier versions did, whose checkpoints do not tell it."""
 PLACES = ("dataset_dir", "validation_dir", "first_stage_file")
 """Settings that name what a run reads."""
 
@@ -76,7 +78,7 @@ def stored_settings(path: str | Path) -> dict[str, Any]:
         ValueError: when it is damaged.
     """
     found: dict[str, Any] = read_checkpoint(path).get("about", {}).get("settings", {})
-    return {"share_spots": False} | found if found else found  # earlier versions drew for each channel
+    return BEFORE | found if found else found
 
 
 def resumed_settings(
@@ -184,6 +186,27 @@ def continued_settings(path: str | Path, values: Mapping[str, Any], typed: Colle
     usual = json.loads((configs / "train.json").read_text("utf-8"))
     given = {*typed} | {key for key, value in values.items() if value != usual.get(key)}
     return resumed_settings(stored, values, given, path)
+
+
+def previous_recipe(ckpt_dir: str | Path, resume: bool) -> dict[str, Any] | None:
+    """By which plan a stopped run was trained; None for a new run. Planned anew, its weights would see other intensities.
+
+    Args:
+        ckpt_dir: folder of ``last.pt``.
+        resume: whether the run goes on.
+
+    Returns:
+        What :meth:`Recipe.about <monai_denoiseg.bundle.recipe.Recipe.about>` gave; empty for a run of an earlier version, which
+        clipped nothing and normalised by all images.
+
+    Raises:
+        FileNotFoundError: when ``resume`` is set, but there is no checkpoint.
+        ValueError: when it is damaged.
+
+    >>> previous_recipe("missing", False) is None
+    True
+    """
+    return dict(read_checkpoint(Path(ckpt_dir) / "last.pt").get("about", {}).get("recipe", {})) if resume else None
 
 
 def previous_split(ckpt_dir: str | Path, resume: bool) -> dict[str, list[str]] | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.data.batches import plain
 from monai_denoiseg.data.class_places import ClassPlaces
+from monai_denoiseg.intensity import check_limits
 from monai_denoiseg.transforms.augment import RandAppearance, draw_matrix, warped_crop
 
 KEPT = ("labelled", "intensity", "spacing")
@@ -24,8 +25,9 @@ class AnnotatedCrops:
 
     The middle of a crop lies near a voxel of a class, each class of the image (the background is one) drawn as often as the
     others: organs of a few voxels are seen as often as large ones. The crop is rotated, scaled and bent, and its contrast is
-    changed, with the given probability each. What interpolation does to noise is not what a denoiser should learn: these crops
-    carry ``augmented`` and are left out of the denoising loss (:class:`BlindSpotBatch`).
+    changed, with the given probability each. What interpolation does to noise is not what a denoiser should learn: changed crops
+    carry ``augmented`` and are left out of the denoising loss (:class:`BlindSpotBatch`). Where one learns, the share ``unchanged``
+    of the crops is cut as it is.
 
     Args:
         patch_size: ``([D,] H, W)`` of the crops in voxels.
@@ -33,6 +35,8 @@ class AnnotatedCrops:
         angle: largest rotation about each axis, in degrees.
         scale: largest scale; the smallest is its inverse.
         bend: standard deviation of the elastic deformation, in voxels; three in ten of the changed crops have one.
+        unchanged: share of crops that nothing is changed in, in [0, 1].
+        limits: intensities that the network is limited to: contrast is changed between them. None for all.
 
     Raises:
         ValueError: when a number is out of range.
@@ -46,10 +50,19 @@ class AnnotatedCrops:
     """
 
     def __init__(
-        self, patch_size: Sequence[int], prob: float = 0.5, *, angle: float = 20.0, scale: float = 1.2, bend: float = 1.5
+        self,
+        patch_size: Sequence[int],
+        prob: float = 0.5,
+        *,
+        angle: float = 20.0,
+        scale: float = 1.2,
+        bend: float = 1.5,
+        unchanged: float = 0.0,
+        limits: Sequence[float] | None = None,
     ) -> None:
         self.patch_size = tuple(check_int("patch_size", int(size), 1) for size in patch_size)
         self.prob = check_range("prob", prob, 0, 1)
+        self.unchanged, self.limits = check_range("unchanged", unchanged, 0, 1), check_limits(limits)
         self.angle, self.scale, self.bend = angle, scale, bend
         self.appearance = RandAppearance(prob)
         self.places = ClassPlaces()
@@ -61,14 +74,16 @@ class AnnotatedCrops:
             return None
         image, label = plain(item["image"]), plain(item["label"])
         centre = self._centre(voxel, image.shape[1:])
-        if float(torch.rand(())) < self.prob:
+        changes = self.prob > 0 and float(torch.rand(())) >= self.unchanged
+        if changes and float(torch.rand(())) < self.prob:
             matrix = draw_matrix(len(centre), self.angle, self.scale, item.get("spacing"))
             bend = self.bend * (float(torch.rand(())) < 0.3)
         else:
             matrix, bend = torch.eye(len(centre)), 0.0
         seen, classes = warped_crop(image, label, centre, self.patch_size, matrix, bend)
         kept = {key: item[key] for key in KEPT if key in item}
-        return {"image": self.appearance(seen), "label": classes, **kept, "augmented": True}
+        seen = self.appearance(seen.clamp(*self.limits) if self.limits else seen) if changes else seen
+        return {"image": seen, "label": classes, **kept, "augmented": changes}
 
     def _centre(self, voxel: Sequence[int], shape: Sequence[int]) -> list[float]:
         """Middle of a crop up to a quarter of its size away from a voxel, inside the image where it is large enough."""
@@ -81,7 +96,14 @@ class AnnotatedCrops:
         return centre
 
 
-def crops_for(classes: Sequence[str] | None, patch_size: Sequence[int], augmentation: str, rescaled: Any) -> Any:
+def crops_for(
+    classes: Sequence[str] | None,
+    patch_size: Sequence[int],
+    augmentation: str,
+    rescaled: Any,
+    alpha: float = 0.0,
+    limits: Sequence[float] | None = None,
+) -> Any:
     """Choose what cuts the annotated crops of a training.
 
     Args:
@@ -89,13 +111,15 @@ def crops_for(classes: Sequence[str] | None, patch_size: Sequence[int], augmenta
         patch_size: see :class:`AnnotatedCrops`.
         augmentation: see :data:`STRENGTHS`.
         rescaled: what cuts them for objects (:class:`RescaledLabels`), and for classes whose scale is changed.
+        alpha: weight of the denoising loss: where there is one, half of the crops are left as they are.
+        limits: see :class:`AnnotatedCrops`.
 
     >>> crops_for(None, (8, 8), "none", None) is None, type(crops_for(["background", "liver"], (8, 8), "mild", None)).__name__
     (True, 'AnnotatedCrops')
     """
     if not classes or getattr(rescaled, "zoom", 1) > 1:
         return rescaled
-    return AnnotatedCrops(patch_size, STRENGTHS[augmentation])
+    return AnnotatedCrops(patch_size, STRENGTHS[augmentation], unchanged=0.5 if alpha > 0 else 0.0, limits=limits)
 
 
 def leave_out(mask: Tensor, hidden: Tensor, image: Tensor, augmented: Tensor) -> tuple[Tensor, Tensor]:

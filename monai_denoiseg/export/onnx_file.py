@@ -82,7 +82,7 @@ def _traced(network: Any, *, with_intensity: bool) -> bytes:
     with _silent(), torch.no_grad():
         try:
             torch.onnx.export(
-                ExportNet(network),
+                ExportNet(network).eval(),
                 tuple(inputs),
                 buffer,  # type: ignore[arg-type]
                 input_names=names,

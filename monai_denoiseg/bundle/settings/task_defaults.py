@@ -42,13 +42,18 @@ def task_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> found = task_defaults({"classes": ["background", "liver"], "alpha": "auto", "denoises": "auto", "zoom": 1.5})
     >>> found
     {'alpha': 0.0, 'denoises': False}
+    >>> task_defaults({"classes": ["background", "liver"], "alpha": "auto", "denoises": True})
+    {'alpha': 0.5}
     >>> task_defaults({"classes": None, "alpha": "auto", "denoises": "auto"})
     {'alpha': 0.5, 'denoises': True}
     """
     usual = dict(OBJECTS)
     if values.get("classes"):
         alpha = values.get("alpha", AUTO)
-        alpha = CLASSES["alpha"] if alpha == AUTO else alpha
-        usual |= CLASSES | {"denoises": alpha > 0, "labelled_fraction": 0.5 if alpha > 0 else 1.0}
+        if alpha == AUTO:
+            alpha = OBJECTS["alpha"] if values.get("denoises") is True else CLASSES["alpha"]
+        usual |= CLASSES | {"alpha": alpha, "denoises": alpha > 0, "labelled_fraction": 0.5 if alpha > 0 else 1.0}
+        if values.get("zoom", AUTO) not in (AUTO, 1):
+            usual["augmentation"] = "none"  # crops are scaled instead
         usual["orientations"] = "fixed" if values.get("spatial_dims") == 3 else "turns"
     return {key: value for key, value in usual.items() if values.get(key) == AUTO}

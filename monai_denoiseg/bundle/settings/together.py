@@ -41,6 +41,20 @@ def _something_is_learnt(values: Values) -> None:
         raise ValueError(f"`head` is {head!r} and `denoises` is false: the network would predict nothing; change one of them")
 
 
+def _crops_fit(values: Values) -> None:
+    """Each kind of change of annotated crops goes with its kind of annotation."""
+    classes, zoom, alpha = values.get("classes"), values.get("zoom"), values.get("alpha")
+    zooms = isinstance(zoom, (int, float)) and zoom > 1
+    if values.get("augmentation") == "mild" and not classes:
+        raise ValueError("`augmentation` is 'mild', but that is for `classes`; of numbered objects `zoom` changes the crops")
+    if classes and zooms and values.get("augmentation") == "mild":
+        raise ValueError(f"`zoom` is {zoom} and `augmentation` 'mild': one of them changes the crops; leave the other out")
+    if classes and zooms and values.get("denoises") is not True and alpha in (0, "auto"):
+        raise ValueError(
+            f"`zoom` is {zoom}, which takes a network that denoises: give `alpha` (0.5) as well, or leave `zoom` out"
+        )
+
+
 def _classes_fit(values: Values) -> None:
     if values.get("head") is not None:
         head_class(values["head"], values.get("classes")).check_keys(values.get("classes"), values.get("class_weights"))
@@ -128,7 +142,7 @@ def _runtime_has_a_network(values: Values) -> None:
 
 _PREDICTION: tuple[Callable[[Values], None], ...] = (_whole_in_voxels, _smoothness_fits, _one_network)
 _RULES: dict[str, tuple[Callable[[Values], None], ...]] = {
-    TRAIN: (_something_is_learnt, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
+    TRAIN: (_something_is_learnt, _crops_fit, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
     INFER: (*_PREDICTION, _runtime_has_a_network),
     EVALUATE: _PREDICTION,
     SINGLE: (_start_fits, _expert_has_its_network),

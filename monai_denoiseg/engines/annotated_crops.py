@@ -26,8 +26,8 @@ class AnnotatedCrops:
     The middle of a crop lies near a voxel of a class, each class of the image (the background is one) drawn as often as the
     others: organs of a few voxels are seen as often as large ones. The crop is rotated, scaled and bent, and its contrast is
     changed, with the given probability each. What interpolation does to noise is not what a denoiser should learn: changed crops
-    carry ``augmented`` and are left out of the denoising loss (:class:`BlindSpotBatch`). Where one learns, the share ``unchanged``
-    of the crops is cut as it is.
+    carry ``augmented`` and are left out of the denoising loss (:class:`BlindSpotBatch`). Where it learns, ``unchanged`` of
+    the crops are cut as they are.
 
     Args:
         patch_size: ``([D,] H, W)`` of the crops in voxels.

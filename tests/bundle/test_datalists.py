@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ import pytest
 import tifffile
 import torch
 
-from monai_denoiseg.bundle import count_data, training_data, typical_spacing
+from monai_denoiseg.bundle import count_data, datalists, training_data, typical_spacing, usual_size
 from monai_denoiseg.bundle.kept_split import split_names
 from monai_denoiseg.data import write_simulated
+from monai_denoiseg.networks import DenoiSegNet
 
 
 def test_training_data(tmp_path: Path) -> None:
@@ -204,3 +207,17 @@ def test_images_that_are_not_read_are_no_new_ones(tmp_path: Path, caplog: pytest
         after = split_names(**training_data(data, tmp_path, labelled_only=True, previous=before))
     assert after == before
     assert "new images" not in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (8, 24, 40)])
+def test_the_usual_size_is_that_of_who_measures(shape: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a denoised image the first stage normalises in inference, by the usual size of its own training."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, "u2"))
+    file = tmp_path / "denoiser.pt"
+    torch.save(DenoiSegNet(len(shape), n_classes=0, depth=1, features=4).state_dict(), file)
+    usual = partial(usual_size, [{"image": tmp_path / "a.tif"}], None, len(shape))
+    assert usual() == usual(file, ["start"]) == list(shape)
+    assert min(usual(file, ["input"])) > 1 << 19
+    wide = [n * 3 for n in shape]
+    monkeypatch.setattr(datalists, "load_denoiser", lambda path: SimpleNamespace(window=wide))
+    assert usual(file, ["input"]) == wide

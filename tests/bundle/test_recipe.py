@@ -91,3 +91,26 @@ def test_shares_of_the_classes_leave_out_what_is_not_annotated() -> None:
     inside = item["label"][item["label"] >= 0].float().mean()
     np.testing.assert_allclose(found.shares, [1 - inside, inside], rtol=1e-6)
     assert take_fingerprint([{"image": item["image"]}], dict, 2) is None
+
+
+@pytest.mark.parametrize("shape", [(40, 52), (20, 36, 44)])
+def test_a_training_that_goes_on_keeps_its_plan(shape: tuple[int, ...]) -> None:
+    wanted = settings(len(shape))
+    first = plan_recipe([scan(shape, 40, 80)], dict, wanted)
+    more = [scan(shape, 40, 80), scan(shape, 200, 300, 1), scan(tuple(n // 2 for n in shape), 200, 300, 2)]
+    assert plan_recipe(more, dict, wanted) != first
+    assert plan_recipe(more, dict, wanted, first.about()) == first
+    before = plan_recipe(more, dict, wanted, {})
+    assert (before.limits, before.statistics) == (None, None)
+
+
+def test_what_goes_far_below_zero_is_not_ct_yet() -> None:
+    """Phase contrast in radians times 1000, differences, float data with a fill value: what is annotated is no tissue."""
+    assert plan_recipe([scan((20, 36, 44), 20000, 30000)], dict, settings(3)).kind == "other"
+    item = scan((20, 36, 44), 40, 80)
+    filled = {**item, "image": torch.where(item["image"] < -900, torch.tensor(-1e6), item["image"])}
+    assert plan_recipe([filled], dict, settings(3)).kind == "other"
+    differences = {**item, "image": torch.where(item["label"] > 0, torch.tensor(-2000.0), torch.tensor(-600.0))}
+    assert plan_recipe([differences], dict, settings(3)).kind == "other"
+    lung = {**item, "image": torch.where(item["label"] > 0, torch.tensor(-820.0), torch.tensor(40.0))}
+    assert plan_recipe([lung], dict, settings(3)).kind == "ct"

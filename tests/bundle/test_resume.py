@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from monai_denoiseg.bundle.resume import MAY_DIFFER, kept_settings, previous_split, read_checkpoint, resumed_settings
+from monai_denoiseg.bundle.resume import (
+    BEFORE,
+    MAY_DIFFER,
+    kept_settings,
+    previous_recipe,
+    previous_split,
+    read_checkpoint,
+    resumed_settings,
+    stored_settings,
+)
 
 STORED = {"alpha": 0.9, "seed": 3, "max_epochs": 4, "num_workers": 0, "dataset_dir": "cells", "resume": False}
 DEFAULTS = {"alpha": 0.5, "seed": 0, "max_epochs": 40, "num_workers": 0, "dataset_dir": "simulated", "resume": True}
@@ -74,3 +83,29 @@ def test_a_validation_folder_does_not_come_or_go(before: str | None, now: str | 
     with pytest.raises(ValueError, match="`validation_dir` was"):
         resumed_settings({"validation_dir": before}, {"validation_dir": now}, {"validation_dir"})
     assert resumed_settings({"validation_dir": "a"}, {"validation_dir": "b"}, {"validation_dir"}) == {}
+
+
+def checkpoint(folder: Path, **about: Any) -> Path:
+    state: dict[str, Any] = {name: {} for name in ("network", "optimizer", "rng")} | {"epoch": 1, "iteration": 9, "max_epochs": 4}
+    torch.save(state | {"about": about}, folder / "last.pt")
+    return folder / "last.pt"
+
+
+def test_the_plan_of_a_run(tmp_path: Path) -> None:
+    plan = {"patch_size": [8, 8], "normalisation": "dataset", "limits": [-100.0, 200.0]}
+    checkpoint(tmp_path, recipe=plan)
+    assert previous_recipe(tmp_path, True) == plan
+    assert previous_recipe(tmp_path, False) is None
+    checkpoint(tmp_path)
+    assert previous_recipe(tmp_path, True) == {}
+    with pytest.raises(FileNotFoundError):
+        previous_recipe(tmp_path / "missing", True)
+
+
+def test_runs_of_earlier_versions_go_on_as_they_began(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, settings={"alpha": 0.0, "classes": ["background", "liver"]})
+    stored = stored_settings(path)
+    assert BEFORE.items() <= stored.items()
+    now = resumed_settings(stored, {key: "auto" for key in BEFORE}, set())
+    assert {key: now[key] for key in BEFORE} == BEFORE
+    assert stored_settings(checkpoint(tmp_path, settings={"orientations": "fixed"}))["orientations"] == "fixed"

@@ -77,3 +77,41 @@ def test_objects_are_cut_as_before() -> None:
     assert crops_for(None, (8, 8), "none", None) is None
     batch = PatchCollate((16, 16))([item((32, 32)), item((32, 32), labelled=False)])
     assert "augmented" not in batch
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 20, 18)])
+def test_where_all_images_are_annotated_the_denoiser_learns(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    crops = crops_for(["background", "liver"], (8,) * len(shape), "mild", None, alpha=0.5)
+    batch = PatchCollate((8,) * len(shape), substitute=crops)([item(shape) for _ in range(40)])
+    share = float(batch["augmented"].float().mean())
+    assert 0.25 < share < 0.75
+    _, target, _, _ = BlindSpotBatch(BlindSpot())(batch)
+    assert torch.equal(target["mask"].flatten(1).any(1), ~batch["augmented"])
+
+
+def test_unchanged_crops_are_pieces_of_the_image() -> None:
+    torch.manual_seed(0)
+    crops = AnnotatedCrops((8, 8), prob=1.0, unchanged=1.0)
+    one = item((20, 20))
+    crop = crops(one)
+    assert crop is not None
+    assert not crop["augmented"]
+    nearest = (crop["image"].reshape(-1, 1) - one["image"].reshape(1, -1)).abs().amin(1)
+    assert float(nearest.max()) < 1e-6
+
+
+def test_contrast_is_changed_within_the_limits() -> None:
+    """An implant of 30000 among organs of 0 to 100 does not turn the organs into one grey."""
+    torch.manual_seed(0)
+    one = item((24, 24))
+    one["image"] *= 100
+    one["image"][0, :2] = 30000
+    crops = AnnotatedCrops((24, 24), prob=1.0, angle=0, scale=1, bend=0, limits=(0, 100))
+    for _ in range(5):
+        crop = crops(one)
+        assert crop is not None
+        assert float(crop["image"].std()) > 10
+        assert float(crop["image"].max()) < 300
+    with pytest.raises(ValueError, match="limits"):
+        AnnotatedCrops((8, 8), limits=(3, 1))

@@ -145,3 +145,13 @@ def test_what_cannot_be_exported_is_refused(backbone: nn.Module, capfd: pytest.C
     with pytest.raises(ValueError, match=f"cannot be exported to ONNX: {type(backbone).__name__}: .*nothing was written"):
         onnx_bytes(net)
     assert "graph(" not in capfd.readouterr().out, "the exporter prints its graph"
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_network_in_training_is_exported_as_it_predicts(make: Callable[..., DenoiSegNet], tmp_path: Path, dims: int) -> None:
+    net = make(dims, "classes", normalisation="image")
+    image = blobs(SIZES[dims][3])
+    expected = run_file(onnx_bytes(net.eval())[0], tmp_path / "a.onnx", image)
+    found = run_file(onnx_bytes(net.train())[0], tmp_path / "b.onnx", image)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

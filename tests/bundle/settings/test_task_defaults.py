@@ -10,7 +10,9 @@ import pytest
 import monai_denoiseg.bundle.settings.task_defaults as module
 from monai_denoiseg.bundle.folders import bundle_folder
 from monai_denoiseg.bundle.settings import check_settings
+from monai_denoiseg.bundle.settings.setting import TRAIN
 from monai_denoiseg.bundle.settings.task_defaults import AUTO, task_defaults
+from monai_denoiseg.bundle.settings.together import check_together
 
 
 def config(bundle: str) -> dict[str, object]:
@@ -52,3 +54,36 @@ def test_a_wrong_value_is_named(key: str, value: object, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         check_settings({key: value, "spatial_dims": 2, "steps_per_epoch": 1})
     assert message in str(caught.value)
+
+
+CLASSES = ["background", "liver"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"augmentation": "mild"}, "`augmentation` is 'mild', but that is for `classes`"),
+        ({"classes": CLASSES, "zoom": 2, "alpha": 0.5, "augmentation": "mild"}, "`zoom` is 2 and `augmentation` 'mild'"),
+        ({"classes": CLASSES, "zoom": 2}, "`zoom` is 2, which takes a network that denoises: give `alpha`"),
+        ({"classes": CLASSES, "zoom": 2, "alpha": 0}, "`zoom` is 2, which takes a network that denoises: give `alpha`"),
+    ],
+)
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
+def test_changes_of_crops_that_do_not_go_together(bundle: str, values: dict[str, object], message: str) -> None:
+    file = Path(bundle_folder(bundle), "configs", "train.json")
+    plain = json.loads(file.read_text("utf-8")) | values
+    with pytest.raises(ValueError, match=message):
+        check_together(plain, TRAIN)
+
+
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
+def test_who_must_denoise_trains_for_it(bundle: str) -> None:
+    """A server goes on from a joint network: the head is given, the weight of its loss is not."""
+    found = task_defaults(config(bundle) | {"classes": CLASSES, "denoises": True})
+    assert (found["alpha"], found["labelled_fraction"]) == (0.5, 0.5)
+
+
+def test_scaled_crops_are_not_changed_otherwise() -> None:
+    found = task_defaults(config("denoiseg_3d") | {"classes": CLASSES, "zoom": 2, "alpha": 0.5})
+    assert found["augmentation"] == "none"
+    assert task_defaults(config("denoiseg_3d") | {"classes": CLASSES})["augmentation"] == "mild"

@@ -48,6 +48,7 @@ class Head(ABC):
         suffix: end of the name of the label file, and the kind of the result.
         key_metric: score that chooses the best network: ``"ap"`` (with a search of the threshold) or ``"dice"``.
         learns: whether there is anything to learn from annotations.
+        classifies: whether the channels are logits of classes, which any segmentation loss can compare with labels.
         widening: a convolution of this many times the first level's features stands before the last one; 0 for none.
         redraws: whether rescaled annotations are made into targets anew; otherwise the target itself is rescaled.
         voxelwise: whether the label of a voxel depends on that voxel alone, so that tiles are labelled one by one. Otherwise
@@ -60,6 +61,7 @@ class Head(ABC):
     suffix: ClassVar[str] = "instances"
     key_metric: ClassVar[str] = "ap"
     learns: ClassVar[bool] = True
+    classifies: ClassVar[bool] = True
     widening: ClassVar[int] = 0
     redraws: ClassVar[bool] = False
     voxelwise: ClassVar[bool] = False

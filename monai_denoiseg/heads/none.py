@@ -43,6 +43,7 @@ class NoHead(Head):
 
     kind = "none"
     learns = False
+    classifies = False
 
     def __init__(self) -> None:
         self.channels, self.rule = 0, ProbabilitiesToInstances()

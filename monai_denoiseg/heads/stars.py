@@ -65,6 +65,7 @@ class StarHead(Head):
     """
 
     kind = "stardist"
+    classifies = False
     widening = 4  # StarDist: a convolution of 128 channels on 32
     unstreamable = "a StarDist network cannot be streamed, its objects are sorted over the whole image"
 

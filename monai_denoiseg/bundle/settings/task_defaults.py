@@ -53,6 +53,8 @@ def task_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         if alpha == AUTO:
             alpha = OBJECTS["alpha"] if values.get("denoises") is True else CLASSES["alpha"]
         usual |= CLASSES | {"alpha": alpha, "denoises": alpha > 0, "labelled_fraction": 0.5 if alpha > 0 else 1.0}
+        if values.get("class_weights"):
+            usual["segmentation_loss"] = OBJECTS["segmentation_loss"]  # which alone knows weights
         if values.get("zoom", AUTO) not in (AUTO, 1):
             usual["augmentation"] = "none"  # crops are scaled instead
         usual["orientations"] = "fixed" if values.get("spatial_dims") == 3 else "turns"

@@ -55,6 +55,17 @@ def _crops_fit(values: Values) -> None:
         )
 
 
+def _loss_fits(values: Values) -> None:
+    """Other losses than the cross entropy compare shares of classes, without weights."""
+    loss, weights = values.get("segmentation_loss"), values.get("class_weights")
+    if loss in (None, "auto", "cross_entropy"):
+        return
+    if weights:
+        raise ValueError(f"`segmentation_loss` is {loss!r}, but `class_weights` belong to 'cross_entropy': leave one of them out")
+    if values.get("head") is not None and not head_class(values["head"], values.get("classes")).classifies:
+        raise ValueError(f"`segmentation_loss` is {loss!r}, but `head` {values['head']!r} predicts no classes: leave it out")
+
+
 def _classes_fit(values: Values) -> None:
     if values.get("head") is not None:
         head_class(values["head"], values.get("classes")).check_keys(values.get("classes"), values.get("class_weights"))
@@ -142,7 +153,7 @@ def _runtime_has_a_network(values: Values) -> None:
 
 _PREDICTION: tuple[Callable[[Values], None], ...] = (_whole_in_voxels, _smoothness_fits, _one_network)
 _RULES: dict[str, tuple[Callable[[Values], None], ...]] = {
-    TRAIN: (_something_is_learnt, _crops_fit, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
+    TRAIN: (_something_is_learnt, _crops_fit, _loss_fits, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
     INFER: (*_PREDICTION, _runtime_has_a_network),
     EVALUATE: _PREDICTION,
     SINGLE: (_start_fits, _expert_has_its_network),

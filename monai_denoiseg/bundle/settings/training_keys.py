@@ -151,7 +151,7 @@ TRAINING: tuple[Setting, ...] = (
         "segmentation_loss",
         Planned(Choice(SEGMENTATION_LOSSES)),
         "What compares the predicted classes with the annotation; class_weights belong to cross_entropy.",
-        default="auto: cross_entropy, with classes dice_ce",
+        default="auto: cross_entropy, with classes (but no class_weights) dice_ce",
     ),
     _key(
         _LOSS,

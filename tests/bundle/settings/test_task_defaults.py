@@ -66,10 +66,13 @@ CLASSES = ["background", "liver"]
         ({"classes": CLASSES, "zoom": 2, "alpha": 0.5, "augmentation": "mild"}, "`zoom` is 2 and `augmentation` 'mild'"),
         ({"classes": CLASSES, "zoom": 2}, "`zoom` is 2, which takes a network that denoises: give `alpha`"),
         ({"classes": CLASSES, "zoom": 2, "alpha": 0}, "`zoom` is 2, which takes a network that denoises: give `alpha`"),
+        ({"head": "stardist", "segmentation_loss": "dice"}, "`segmentation_loss` is 'dice', but `head` 'stardist' predicts no"),
+        ({"head": "none", "segmentation_loss": "focal"}, "`segmentation_loss` is 'focal', but `head` 'none' predicts no"),
+        ({"class_weights": [1, 5], "segmentation_loss": "dice"}, "`segmentation_loss` is 'dice', but `class_weights` belong"),
     ],
 )
 @pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
-def test_changes_of_crops_that_do_not_go_together(bundle: str, values: dict[str, object], message: str) -> None:
+def test_what_does_not_go_together(bundle: str, values: dict[str, object], message: str) -> None:
     file = Path(bundle_folder(bundle), "configs", "train.json")
     plain = json.loads(file.read_text("utf-8")) | values
     with pytest.raises(ValueError, match=message):
@@ -87,3 +90,12 @@ def test_scaled_crops_are_not_changed_otherwise() -> None:
     found = task_defaults(config("denoiseg_3d") | {"classes": CLASSES, "zoom": 2, "alpha": 0.5})
     assert found["augmentation"] == "none"
     assert task_defaults(config("denoiseg_3d") | {"classes": CLASSES})["augmentation"] == "mild"
+
+
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
+def test_weights_choose_the_loss_that_knows_them(bundle: str) -> None:
+    values = config(bundle) | {"classes": CLASSES}
+    assert task_defaults(values)["segmentation_loss"] == "dice_ce"
+    weighted = {**values, "class_weights": [1, 5]}
+    assert task_defaults(weighted)["segmentation_loss"] == "cross_entropy"
+    check_together(json.loads(Path(bundle_folder(bundle), "configs", "train.json").read_text("utf-8")) | weighted, TRAIN)

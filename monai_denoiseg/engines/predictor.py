@@ -21,6 +21,7 @@ from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
 from monai_denoiseg.engines.frames import frames_of, loaded_frames
 from monai_denoiseg.engines.precision import Precision
+from monai_denoiseg.engines.progress import Progress
 from monai_denoiseg.heads import denoises, head_of
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class FilePredictor(Evaluator):
         self.failures: dict[str, str] = {}
         self.domain = DomainCheck(self.network)
         self.add_event_handler(Events.STARTED, lambda _: self.failures.clear())
+        self.progress = Progress(self, "image")
 
     def _existing(self, policy: str) -> ExistingResults:
         """What looks after earlier results: it knows what writes them and what they depend on."""
@@ -174,7 +176,8 @@ class FilePredictor(Evaluator):
         """
         data = getattr(self.dataset, "data", None)
         self.skipped = set() if data is None else self.existing.plan(data, self._writer)
-        super().run(global_epoch)
+        with self.progress:
+            super().run(global_epoch)
         self.domain.report()
         if self.failures:
             listed = "; ".join(f"{name}: {reason}" for name, reason in self.failures.items())

@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from monai_denoiseg.engines.precision import Precision
+from monai_denoiseg.engines.progress import Progress
 from monai_denoiseg.losses import JointLoss
 
 PARTS = {"loss": "total", "denoising": "denoising", "segmentation": "segmentation"}
@@ -101,6 +102,12 @@ class DenoiSegTrainer(SupervisedTrainer):
         # Before the handlers, so that they find the averages when an epoch is completed.
         average_parts(self)
         self._register_handlers(train_handlers or [])
+        self.progress = Progress(self, "step", epochs=True)
+
+    def run(self) -> None:
+        """Train, with a bar where somebody looks on."""
+        with self.progress:
+            super().run()
 
     def _iteration(self, engine: Any, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         inputs, targets, args, kwargs = self.prepare_batch(batchdata, self.state.device, self.non_blocking)

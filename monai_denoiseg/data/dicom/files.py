@@ -146,6 +146,7 @@ def read_header(path: Path, tags: tuple[str, ...] | None = None) -> Any:
         raise ValueError(f"{path} cannot be read as DICOM, it may be damaged: {error}") from error
     if not known:
         raise ValueError(
-            f"{path} is no DICOM file, or damaged: remove it, or convert the series to NIfTI (.nii.gz) with a program that opens it"
+            f"{path} is no DICOM file, or damaged: remove it, or convert the series to NIfTI (.nii.gz) "
+            "with a program that opens it"
         )
     return header

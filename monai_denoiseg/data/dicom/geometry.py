@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def affine_of(planes: Sequence[Plane]) -> np.ndarray:
     Returns:
         ``(4, 4)`` from (z, y, x) to mm to the right, front and head (RAS), as NIfTI has it. Gantry tilt shears it.
 
-    >>> plane = Plane(Path("a"), 0, (4, 4), (1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.5, 0.25), 2.0, 1.0, 0.0)
+    >>> plane = Plane("a", 0, (4, 4), (1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.5, 0.25), 2.0, 1.0, 0.0)
     >>> affine_of([plane]).tolist()
     [[0.0, 0.0, -0.25, -1.0], [0.0, -0.5, 0.0, -2.0], [2.0, 0.0, 0.0, 3.0], [0.0, 0.0, 0.0, 1.0]]
     """
@@ -64,7 +63,7 @@ def affine_of(planes: Sequence[Plane]) -> np.ndarray:
         affine[:3, 0] = np.cross(along_row, along_column) * (first.thickness or 1.0)
     affine[:3, 1], affine[:3, 2] = along_column * rows, along_row * columns
     affine[:3, 3] = first.position or (0.0, 0.0, 0.0)
-    return _TO_RAS @ affine
+    return _TO_RAS @ affine + 0.0  # no -0.0
 
 
 def _check_alike(planes: Sequence[Plane], name: str) -> None:
@@ -80,7 +79,7 @@ def _check_alike(planes: Sequence[Plane], name: str) -> None:
         ):
             what = f"pixel sizes: {_shown(first)} has {first.spacing} mm, {_shown(plane)} has {plane.spacing} mm"
         if what:
-            raise ValueError(f"{name}: the planes of the series have several {what}. Put those that belong together in a folder alone")
+            raise ValueError(f"{name}: the planes of the series have several {what}. Give those that belong together alone")
 
 
 def _check_regular(planes: Sequence[Plane], places: np.ndarray, normal: np.ndarray, name: str) -> None:
@@ -106,9 +105,9 @@ def _check_regular(planes: Sequence[Plane], places: np.ndarray, normal: np.ndarr
     if apart.max() > TOLERANCE * usual:
         worst = planes[int(apart.argmax())]
         raise ValueError(
-            f"{name}: the slices are no regular stack, they are {steps.min():.4g} to {steps.max():.4g} mm apart: {_shown(worst)} lies "
-            f"{apart.max():.4g} mm from its place. Convert the series to NIfTI (.nii.gz) with a program that resamples it, such as 3D "
-            "Slicer"
+            f"{name}: the slices are no regular stack, they are {steps.min():.4g} to {steps.max():.4g} mm apart: {_shown(worst)} "
+            f"lies {apart.max():.4g} mm from its place. Convert the series to NIfTI (.nii.gz) with a program that resamples it, "
+            "such as 3D Slicer"
         )
 
 

@@ -49,7 +49,7 @@ def planes_of(path: Path, header: Any) -> Iterator[Plane]:
         colours = getattr(header, "PhotometricInterpretation", "colour")
         raise ValueError(f"{path} holds colours ({colours}), no measured values: save it as PNG or TIFF, if that is meant")
     if "ModalityLUTSequence" in header:
-        raise ValueError(f"{path} scales its values by a table (Modality LUT), which is not supported: convert it to NIfTI (.nii.gz)")
+        raise ValueError(f"{path} scales its values by a table (Modality LUT), which is not read: convert it to NIfTI (.nii.gz)")
     shared = (getattr(header, "SharedFunctionalGroupsSequence", None) or [None])[0]
     each = getattr(header, "PerFrameFunctionalGroupsSequence", None)
     for frame in range(int(getattr(header, "NumberOfFrames", 1) or 1)):

@@ -13,10 +13,7 @@ import numpy as np
 from monai_denoiseg.data.dicom.codes import Code, codes_of
 from monai_denoiseg.data.dicom.files import need, read_header
 from monai_denoiseg.data.dicom.series import open_series
-from monai_denoiseg.files import writing
-
-MOST_SEGMENTS = 1000
-"""Of one file: each object is a segment, and viewers list them all."""
+from monai_denoiseg.files import target_of, writing
 
 
 def write_seg(
@@ -35,13 +32,13 @@ def write_seg(
         labels: ``([Z, ]Y, X)`` in the order of :func:`~monai_denoiseg.data.dicom.read_dicom`.
         source: folder or file of the series.
         target: file to write.
-        names: of the classes by value, the background 0 apart; a class without voxels is a segment without frames. None: each
-            value is an object.
+        names: of the classes by value, the background 0 apart; a class without voxels is a segment without frames. None: all
+            objects are one segment.
         codes: coded terms by name of the class, see :func:`~monai_denoiseg.data.dicom.codes.codes_of`.
 
     Raises:
         ModuleNotFoundError: without highdicom.
-        ValueError: when the labels do not have the shape of the series, or hold more than ``MOST_SEGMENTS`` objects.
+        ValueError: when the labels do not have the shape of the series.
 
     >>> import tempfile, pydicom
     >>> from monai_denoiseg.data.dicom import simulate_series
@@ -49,26 +46,23 @@ def write_seg(
     ...     _ = simulate_series(f"{folder}/scan", np.zeros((2, 4, 4)))
     ...     write_seg(np.eye(4, dtype=int)[None].repeat(2, 0), f"{folder}/scan", f"{folder}/a.dcm", {1: "liver"})
     ...     written = pydicom.dcmread(f"{folder}/a.dcm")
-    >>> written.Modality, written.SegmentSequence[0].SegmentLabel, written.NumberOfFrames
+    >>> written.Modality, written.SegmentSequence[0].SegmentLabel, int(written.NumberOfFrames)
     ('SEG', 'liver', 2)
     """
     highdicom = need("highdicom")
     stack = labels if labels.ndim == 3 else labels[None]
     series = open_series(source, labels.ndim)
     if series.shape != stack.shape:
-        raise ValueError(f"{target}: labels of shape {labels.shape} are not those of {source}, which has {series.shape}")
-    values = sorted(names) if names else [int(value) for value in np.unique(stack) if value > 0]
-    if not values:
-        values, names = [1], {1: "object"}
-    if len(values) > MOST_SEGMENTS:
-        raise ValueError(f"{source} has {len(values)} objects, and a SEG holds {MOST_SEGMENTS}: pass --dicom_seg false")
-    segments = [_description(highdicom, i, (names or {}).get(value), codes) for i, value in enumerate(values, 1)]
-    numbers = np.zeros(max(*values, int(stack.max(initial=0))) + 1, np.uint16)
-    numbers[values] = range(1, len(values) + 1)
+        raise ValueError(f"{target_of(Path(target))}: labels of shape {labels.shape}, but {source} has {series.shape}")
+    if not names:
+        stack, names = stack > 0, {1: "object"}
+    segments = [_description(highdicom, i, names[value], codes) for i, value in enumerate(sorted(names), 1)]
+    numbers = np.zeros(max(*names, int(stack.max(initial=0))) + 1, np.uint16)
+    numbers[sorted(names)] = range(1, len(names) + 1)
     files = list(dict.fromkeys(plane.file for plane in series.planes))
     headers = [read_header(file) for file in files]
     pixels = np.empty_like(stack, np.uint16)
-    pixels[_places(series.planes, files, headers)] = numbers[stack]
+    pixels[_places(series.planes, files, headers)] = numbers[stack.astype(np.intp)]
     seg = _segmentation(highdicom, headers, pixels, segments)
     with writing(target) as part:
         seg.save_as(part)
@@ -81,17 +75,17 @@ def _places(planes: Sequence[Any], files: list[Path], headers: list[Any]) -> lis
     return [int(starts[plane.file]) + plane.frame for plane in planes]
 
 
-def _description(highdicom: Any, number: int, name: str | None, codes: Mapping[str, Sequence[str]] | None) -> Any:
+def _description(highdicom: Any, number: int, name: str, codes: Mapping[str, Sequence[str]] | None) -> Any:
     from pydicom.sr.coding import Code as Coded
 
-    category, kind, side = codes_of(name or "object", codes)
+    category, kind, side = codes_of(name, codes)
 
     def coded(code: Code) -> Any:
         return Coded(*code)
 
     description = highdicom.seg.SegmentDescription(
         segment_number=number,
-        segment_label=(name or f"object {number}")[:64],
+        segment_label=name[:64],
         segmented_property_category=coded(category),
         segmented_property_type=coded(kind),
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,

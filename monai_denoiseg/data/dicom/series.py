@@ -125,7 +125,7 @@ def _of_one_series(path: Path, images: dict[Path, Any]) -> dict[Path, Any]:
             listed.append(f"number {number} ({kind}, {len(files)} file{'s' * (len(files) > 1)}, the first is {files[0].name})")
         example = path / max(by_series.values(), key=len)[0].name
         raise ValueError(
-            f"{path} holds {len(by_series)} series: {', '.join(listed)}. Choose one by the path of any of its files, here or in a "
-            f"data list, such as {example}; or move the files of each into a folder of its own"
+            f"{path} holds {len(by_series)} series: {', '.join(listed)}. Choose one by the path of any of its files, here or in "
+            f"a data list, such as {example}; or move the files of each into a folder of its own"
         )
     return images

@@ -29,7 +29,7 @@ def change(path: Path, **values: object) -> None:
 def test_missing_slices_are_named(tmp_path: Path) -> None:
     simulate_series(tmp_path, ZEROS, spacing=(2, 1, 1))
     (tmp_path / "IM0003.dcm").unlink()
-    with pytest.raises(ValueError, match=r"1 slice is missing between IM0002\.dcm and IM0004\.dcm, 4 mm apart|4 mm"):
+    with pytest.raises(ValueError, match=r"1 slice is missing between IM0002\.dcm and IM0004\.dcm, 4 mm apart"):
         open_series(tmp_path)
 
 
@@ -57,9 +57,7 @@ def test_mixed_series_are_named_and_one_is_chosen_by_a_file(tmp_path: Path) -> N
     for path in (tmp_path / "more").iterdir():
         shutil.move(path, tmp_path / f"b{path.name}")
     (tmp_path / "more").rmdir()
-    with pytest.raises(
-        ValueError, match=r"2 series: number 4 \(CT, 6 files, the first is IM0001.*such as .*IM0001\.dcm"
-    ) as error:
+    with pytest.raises(ValueError, match=r"2 series: number 4 \(CT, 6 files, the first.*such as .*IM0001\.dcm") as error:
         open_series(tmp_path)
     assert "Doe" not in str(error.value)  # a description may name the patient
     assert open_series(tmp_path / "IM0002.dcm", 3).shape == (6, 4, 5)
@@ -73,7 +71,7 @@ def test_localizers_copies_and_other_objects_are_passed_over(tmp_path: Path, cap
     shutil.move(scout[0], tmp_path / "scout")
     (tmp_path / "s").rmdir()
     (tmp_path / "DICOMDIR").write_bytes(b"x")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="monai_denoiseg"):
         assert open_series(tmp_path).shape == (6, 4, 5)
     assert "1 localizers are passed over, the first is scout" in caplog.text
 

@@ -66,9 +66,10 @@ class SavePredictiond(Transform):
     NIfTI images and DICOM series give ``.nii.gz`` in the axis order and place of the input, NRRD and MetaImage their own kind
     (see :func:`~monai_denoiseg.data.volume_files.write_volume`); TIFF, PNG and all others give ``.tif`` with the axes, voxel
     size and unit of the input (PNG holds neither float images nor more than 65535 objects). The files of an image appear whole
-    and all together, or not at all; earlier results of the same image are replaced then and not before, and nothing else is overwritten
-    (see :class:`~monai_denoiseg.files.ResultSet`). Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``;
-    with ``"frames": 9`` too, the results of all nine, which come in their order, are one file when the last is there.
+    and all together, or not at all; earlier results of the same image are replaced then and not before, and nothing else is
+    overwritten (see :class:`~monai_denoiseg.files.ResultSet`). Of an item with ``"frame": 7`` they are called
+    ``STEM_frame0007_suffix.ext``; with ``"frames": 9`` too, the results of all nine, which come in their order, are one file
+    when the last is there.
 
     It counts as one of MONAI's ``SaveImaged``, which servers leave out of a bundle to return the result themselves.
 

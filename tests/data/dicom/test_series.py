@@ -29,7 +29,7 @@ def change(path: Path, **values: object) -> None:
 def test_missing_slices_are_named(tmp_path: Path) -> None:
     simulate_series(tmp_path, ZEROS, spacing=(2, 1, 1))
     (tmp_path / "IM0003.dcm").unlink()
-    with pytest.raises(ValueError, match=r"1 slice is missing between IM0002\.dcm and IM0004\.dcm, 4 mm apart"):
+    with pytest.raises(ValueError, match=r"1 slice is missing between IM0002\.dcm and IM0004\.dcm, which lie 4 mm apart"):
         open_series(tmp_path)
 
 

@@ -69,7 +69,8 @@ def simulate_series(
     kind = _CT if modality == "CT" else _MR
     files = []
     for z, plane in enumerate(stored):
-        dataset = _dataset(plane, seed, z, kind, {}, **common)
+        series = {name: value for name, value in more.items() if name == "SeriesInstanceUID"}
+        dataset = _dataset(plane, seed, z, kind, series, **common)
         dataset.ImagePositionPatient = _decimals(places[z])
         dataset.ImageOrientationPatient = _decimals(axes.ravel())
         dataset.PixelSpacing, dataset.SliceThickness = _decimals(spacing[1:]), _decimals(spacing[:1])[0]

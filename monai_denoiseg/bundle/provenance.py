@@ -13,7 +13,7 @@ from torch import nn
 from monai_denoiseg.bundle.datalists import count_data, typical_spacing
 from monai_denoiseg.bundle.domain import describe_images
 from monai_denoiseg.data.digest import content_digest
-from monai_denoiseg.data.nifti import axis_directions
+from monai_denoiseg.data.volume_files import stored_directions
 from monai_denoiseg.handlers import versions
 from monai_denoiseg.processes import unwrap
 
@@ -90,7 +90,7 @@ def directions_of(items: Sequence[Item]) -> list[str]:
     []
     """
     chosen = sorted({round(i) for i in np.linspace(0, len(items) - 1, min(_LOOKED_AT, len(items)))})
-    return sorted({found for found in (axis_directions(items[i]["image"]) for i in chosen) if found})
+    return sorted({found for found in (stored_directions(items[i]["image"]) for i in chosen) if found})
 
 
 def fingerprint(training: Sequence[Item], validation: Sequence[Item]) -> dict[str, Any]:

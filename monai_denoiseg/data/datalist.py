@@ -13,12 +13,12 @@ from monai_denoiseg.data.folder_files import (
     existing_folder,
     first_names,
     images_within,
+    is_image_folder,
     is_there,
     named_files,
     same_text,
     stem_of,
     subfolder,
-    what_is_wrong,
 )
 from monai_denoiseg.data.folder_images import add_file, different_stems, images_by_stem, single_item, warn_of_others
 from monai_denoiseg.data.foreign import holds_objects, partner, refuse_channels
@@ -249,7 +249,7 @@ def inference_datalist(
     if not isinstance(path, (str, os.PathLike)):
         return different_stems([item for one in path for item in inference_datalist(one, pattern, images)])
     source = Path(path)
-    if what_is_wrong(source) is None:
+    if source.is_file() or is_image_folder(source):
         return [single_item(image) for image in images_within(source)]
     root = existing_folder(source)
     folder = _asked_for(root, images, "images") or root

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_denoiseg.data.dicom import holds_dicom
 from monai_denoiseg.data.lazy import can_stream, open_lazy
 from monai_denoiseg.data.reader import FileReader, image_layout
 
@@ -57,7 +59,7 @@ def file_facts(path: str | os.PathLike, axes: str | None = None, spatial_dims: i
     ((32, 48), 1, 'YX', 'uint16')
     """
     layout = image_layout(path, axes, spatial_dims)
-    if not Path(path).is_dir() and Path(path).stat().st_size <= SMALL:
+    if _size(Path(path)) <= SMALL:
         stored = FileReader(axes, spatial_dims=spatial_dims, frame=0 if layout.frames else None).read(path)[0]
         channels = stored.array.shape[0] if stored.meta["original_channel_dim"] == 0 else 1
         spacing = stored.meta.get("spacing")
@@ -68,6 +70,13 @@ def file_facts(path: str | os.PathLike, axes: str | None = None, spatial_dims: i
     else:
         channels, known = 0 if layout.has_channel else 1, ("", None, "")
     return FileFacts(layout.shape, channels, layout.letters, layout.frames, *known)
+
+
+def _size(path: Path) -> float:
+    """Bytes of a file, or of the files of a DICOM series; a Zarr folder is never small."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.iterdir()) if holds_dicom(path) else math.inf
 
 
 def in_words(facts: Sequence[FileFacts]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES
+from monai_denoiseg.data.dicom import holds_dicom, holds_one_image
 from monai_denoiseg.data.ngff import image_paths, is_zarr
 from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, split_name
 
@@ -50,6 +51,18 @@ def is_zarr_folder(path: Path) -> bool:
     False
     """
     return path.is_dir() and (path.name.lower().endswith(ZARR_SUFFIXES) or (bool(split_name(path)[1]) and is_zarr(path)))
+
+
+def is_image_folder(path: Path) -> bool:
+    """Whether a folder is an image itself, so that it is not looked into: a Zarr image, or a DICOM series.
+
+    Args:
+        path: any path.
+
+    >>> is_image_folder(Path("missing"))
+    False
+    """
+    return is_zarr_folder(path) or holds_one_image(path)
 
 
 def images_within(path: Path) -> list[Path]:
@@ -143,6 +156,11 @@ def named_files(folder: Path, pattern: str | None = None) -> tuple[list[Path], d
     ...     [path.name for path in files], {path.name: reason for path, reason in others.items()}
     (['a.tif'], {'b.tif': 'a folder'})
     """
+    if holds_one_image(folder):
+        raise ValueError(
+            f"{folder} holds the DICOM files of one image (or several mixed up) besides other images or instead of them: put the "
+            f"files of each series into a folder of its own, {folder / 'case_01'}; or give {folder} itself as dataset_dir"
+        )
     names = sorted(folder.iterdir())  # a folder that may not be read is an error; a pattern would find nothing there
     if pattern is not None and "/" in pattern:
         names = sorted(folder.glob(pattern))
@@ -161,7 +179,7 @@ def named_files(folder: Path, pattern: str | None = None) -> tuple[list[Path], d
 
 
 def what_is_wrong(path: Path) -> str | None:
-    """Why a path is no file; None for a file or the folder of a Zarr image.
+    """Why a path is no file; None for a file, or the folder of a Zarr image or a DICOM series.
 
     Args:
         path: any path.
@@ -171,7 +189,7 @@ def what_is_wrong(path: Path) -> str | None:
     """
     if not is_there(path):
         return "a link that leads nowhere" if path.is_symlink() else "missing"
-    if path.is_file() or is_zarr_folder(path):
+    if path.is_file() or is_zarr_folder(path) or holds_dicom(path):
         return None
     return "a folder" if path.is_dir() else "no file"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -14,10 +15,11 @@ from monai.transforms import LoadImage, MapTransform
 
 from monai_denoiseg.checks import check_int, check_option, check_range
 from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.dicom import DICOM_SUFFIX
 from monai_denoiseg.data.label_check import refuse_lossy
 from monai_denoiseg.data.labels import instance_labels, semantic_labels
-from monai_denoiseg.data.nifti import NIFTI_SUFFIXES
 from monai_denoiseg.data.reader import FileReader, split_name
+from monai_denoiseg.data.volume_files import has_place, turned_like
 
 ROUNDING = 1e-3
 """How far a stored label may lie from an integer, by the rounding of what wrote it."""
@@ -84,8 +86,10 @@ class LoadItemd(MapTransform):
         self.spacing = _checked_spacing(spacing, spatial_dims)
         self.n_classes, self.class_names = _checked_classes(classes)
         # float64 holds every label of up to 32 bits exactly; LoadImage would cut fractions off if asked for integers.
-        self._load_image = LoadImage(image_only=True, dtype=np.float32, ensure_channel_first=True)
-        self._load_label = LoadImage(image_only=True, dtype=np.float64, ensure_channel_first=True)
+        with warnings.catch_warnings():  # MONAI's own reader of DICOM misses decoders, which are not used here
+            warnings.simplefilter("ignore")
+            self._load_image = LoadImage(image_only=True, dtype=np.float32, ensure_channel_first=True)
+            self._load_label = LoadImage(image_only=True, dtype=np.float64, ensure_channel_first=True)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the item with loaded images instead of paths; other entries stay."""
@@ -98,6 +102,8 @@ class LoadItemd(MapTransform):
                 item[key] = self._image(str(data[key]), frame, own_axes=key == self.image_key)
         if self.label_key in item:
             item[self.label_key] = self._label(str(data[self.label_key]), frame)
+            if split_name(str(data[self.image_key]))[1] == DICOM_SUFFIX and has_place(str(data[self.label_key])):
+                item[self.label_key] = turned_like(item[self.label_key], item[self.image_key])
         for key in self.keys:
             self._check_same_shape(data, item, key)
         item["spacing"] = self._spacing(item[self.image_key])
@@ -163,7 +169,7 @@ class LoadItemd(MapTransform):
             raise ValueError(
                 shape_mismatch(str(key), data[key], item[key].shape[1:], data[self.image_key], image.shape[1:])  # type: ignore[index]
             )
-        if key in item and all(split_name(str(data[name]))[1] in NIFTI_SUFFIXES for name in (key, self.image_key)):
+        if key in item and all(has_place(str(data[name])) for name in (key, self.image_key)):
             self._check_same_place(data, item, key)
 
     def _check_same_place(self, data: Mapping[Hashable, Any], item: Mapping[Hashable, Any], key: Hashable) -> None:

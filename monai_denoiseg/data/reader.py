@@ -14,14 +14,16 @@ from PIL import Image
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES, array_layout, read_array
 from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
+from monai_denoiseg.data.dicom import DICOM_SUFFIX, dicom_layout, holds_dicom, read_dicom
 from monai_denoiseg.data.errors import naming
+from monai_denoiseg.data.itk_files import ITK_SUFFIXES, itk_layout, read_itk
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, nifti_layout, read_nifti
 from monai_denoiseg.data.png import read_picture
 from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
 from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_layout
 
 PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-MEDICAL_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".dcm", ".mgz", ".mgh", ".mnc")
+MEDICAL_SUFFIXES = (".hdr", ".img", ".img.gz", ".mgz", ".mgh", ".mnc")
 MICROSCOPY_SUFFIXES = (
     ".czi",
     ".lif",
@@ -38,7 +40,7 @@ MICROSCOPY_SUFFIXES = (
     ".stk",
     ".h5",
 )
-SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ZARR_SUFFIXES, ".npy")
+SUPPORTED_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, DICOM_SUFFIX, *ITK_SUFFIXES, *ZARR_SUFFIXES, ".npy")
 """File name suffixes that can be read; a suffix that ends in another one comes first."""
 
 
@@ -48,7 +50,7 @@ def split_name(path: str | os.PathLike) -> tuple[str, str]:
     An image within a Zarr folder is called by the whole way to it, so that the fields of a plate have different stems.
 
     Args:
-        path: file name, with or without folders.
+        path: file name, with or without folders; a folder that holds DICOM files has the suffix ``.dcm``.
 
     >>> split_name("folder/a.ome.tif"), split_name("b.v2.nii.gz"), split_name("notes.txt"), split_name("plate.zarr/A/1/0")
     (('a', '.ome.tif'), ('b.v2', '.nii.gz'), ('notes.txt', ''), ('plate_A_1_0', '.zarr'))
@@ -60,13 +62,14 @@ def split_name(path: str | os.PathLike) -> tuple[str, str]:
     around = next((folder for folder in Path(path).parents if folder.name.lower().endswith(ZARR_SUFFIXES)), None)
     if around is not None and not Path(name).suffix:
         return "_".join((split_name(around)[0], *Path(path).relative_to(around).parts)), ".zarr"
-    return name, ""
+    return name, DICOM_SUFFIX if holds_dicom(path) else ""
 
 
 class FileReader(ImageReader):
-    """Read TIFF, PNG, JPEG, BMP, NIfTI, (OME-)Zarr and NumPy files, all in ``[C, ][Z, ]Y, X`` order.
+    """Read TIFF, PNG, JPEG, BMP, NIfTI, DICOM, NRRD, MetaImage, (OME-)Zarr and NumPy files, all in ``[C, ][Z, ]Y, X`` order.
 
-    The metadata are those of :class:`TiffReader` whatever the format; the affine of NIfTI maps indices in the new order to the
+    The metadata are those of :class:`TiffReader` whatever the format; the affine of NIfTI, DICOM, NRRD
+    and MetaImage maps indices in the new order to the
     file's world. The opacity of a PNG is dropped (it is no measurement).
 
     Args:
@@ -135,6 +138,9 @@ class FileReader(ImageReader):
             return TiffReader(self.axes, self.spatial_dims, self.frame, self.unnamed).read_file(path)
         if suffix in NIFTI_SUFFIXES:
             return read_nifti(path, self.axes, self.spatial_dims, self.frame)
+        if suffix in (DICOM_SUFFIX, *ITK_SUFFIXES):
+            read = read_dicom if suffix == DICOM_SUFFIX else read_itk
+            return read(path, self.axes, self.spatial_dims, self.frame)
         if suffix in PIL_SUFFIXES:
             array = read_picture(path, color=self.palette == "color")
             arrangement = arrange(array.shape, "YXS"[: array.ndim], str(path), self.spatial_dims)
@@ -157,8 +163,8 @@ def conversion(path: str | os.PathLike) -> str:
     Args:
         path: the file.
 
-    >>> conversion("a.nrrd"), conversion("a.txt")
-    ("; convert it to NIfTI, for instance with 3D Slicer, or SimpleITK's WriteImage(ReadImage('a.nrrd'), 'a.nii.gz')", '')
+    >>> conversion("a.mgz"), conversion("a.txt")
+    ("; convert it to NIfTI, for instance with 3D Slicer, or SimpleITK's WriteImage(ReadImage('a.mgz'), 'a.nii.gz')", '')
     """
     name = Path(path).name
     if name.lower().endswith(MEDICAL_SUFFIXES):
@@ -201,6 +207,8 @@ def _layout(path: str | os.PathLike, axes: str | None, spatial_dims: int | None,
         return tiff_layout(path, axes, spatial_dims, unnamed)
     if suffix in NIFTI_SUFFIXES:
         return nifti_layout(path, axes, spatial_dims)
+    if suffix in (DICOM_SUFFIX, *ITK_SUFFIXES):
+        return (dicom_layout if suffix == DICOM_SUFFIX else itk_layout)(path, axes, spatial_dims)
     if suffix in PIL_SUFFIXES:
         with Image.open(path) as image:
             return arrange((image.height, image.width), "YX", str(path), spatial_dims)

@@ -11,11 +11,15 @@ import numpy as np
 import torch
 from monai.transforms import SaveImaged, Transform
 
-from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, write_nifti
+from monai_denoiseg.data.dicom import DICOM_SUFFIX, write_seg
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.data.sinks import TiffSink, part_path
 from monai_denoiseg.data.tiff import TiffWriter, cast_exactly
+from monai_denoiseg.data.volume_files import has_place, result_ending, write_volume
 from monai_denoiseg.files import ResultSet, remove, write_text
+
+SEG = "seg"
+"""Key and end of the name of a DICOM-SEG."""
 
 
 def smallest_label_type(labels: np.ndarray) -> np.dtype:
@@ -59,12 +63,13 @@ def record_name(stem: str) -> str:
 class SavePredictiond(Transform):
     """Save some entries of an item beside each other as ``STEM_suffix.ext``.
 
-    NIfTI images give ``.nii.gz`` in the axis order and with the header of the input (see
-    :func:`~monai_denoiseg.data.nifti.write_nifti`); TIFF, PNG and all others give ``.tif`` with the axes, voxel size and unit of
-    the input (PNG holds neither float images nor more than 65535 objects). The files of an image appear whole and all
-    together, or not at all; earlier results of the same image are replaced then and not before, and nothing else is overwritten
-    (see :class:`~monai_denoiseg.files.ResultSet`). Of an item with ``"frame": 7`` they are called ``STEM_frame0007_suffix.ext``;
-    with ``"frames": 9`` too, the results of all nine, which come in their order, are one file when the last is there.
+    NIfTI images and DICOM series give ``.nii.gz`` in the axis order and place of the input, NRRD and MetaImage their own kind
+    (see :func:`~monai_denoiseg.data.volume_files.write_volume`); TIFF, PNG and all others give ``.tif`` with the axes, voxel
+    size and unit of the input (PNG holds neither float images nor more than 65535 objects). The files of an image appear whole
+    and all together, or not at all; earlier results of the same image are replaced then and not before, and nothing else is
+    overwritten (see :class:`~monai_denoiseg.files.ResultSet`). Of an item with ``"frame": 7`` they are called
+    ``STEM_frame0007_suffix.ext``; with ``"frames": 9`` too, the results of all nine, which come in their order, are one file
+    when the last is there.
 
     It counts as one of MONAI's ``SaveImaged``, which servers leave out of a bundle to return the result themselves.
 
@@ -76,6 +81,9 @@ class SavePredictiond(Transform):
         label_keys: keys stored as unsigned integers (16 bit, or 32 where needed); the others are stored as float32.
         texts: entries that are text, written as ``STEM_name``: the end of the file name by item key, e.g.
             ``{"energies_csv": "energies.csv"}``. An item may lack some.
+        seg_key: labels that are written as DICOM-SEG too, ``STEM_seg.dcm``, where the image is DICOM; None: none are.
+        classes: their names by value, the background first; without them all objects are one segment.
+        segment_codes: coded terms by name, see :func:`~monai_denoiseg.data.dicom.write_seg`.
 
     Attributes:
         digest: of what the results depend on, for the record; a :class:`~monai_denoiseg.engines.FilePredictor` sets it.
@@ -101,9 +109,13 @@ class SavePredictiond(Transform):
         label_keys: Sequence[str] = ("instances",),
         optional: Sequence[str] = (),
         texts: Mapping[str, str] | None = None,
+        seg_key: str | None = None,
+        classes: Sequence[str] = (),
+        segment_codes: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.output_dir, self.suffixes, self.texts = Path(output_dir), dict(suffixes), dict(texts or {})
         self.image_key, self.label_keys, self.optional = image_key, frozenset(label_keys), frozenset(optional)
+        self.seg_key, self.names, self.codes = seg_key, dict(enumerate(classes)), segment_codes
         self.digest = ""
         self._written: dict[Path, str] = {}
         self._frames: list[dict[str, np.ndarray]] = []
@@ -116,9 +128,11 @@ class SavePredictiond(Transform):
             frame: its number, where the file holds several along time.
         """
         stem = output_stem(path, frame)
-        ending = ".nii.gz" if split_name(path)[1] in NIFTI_SUFFIXES else ".tif"
+        ending = result_ending(path)
         names = {key: f"{stem}_{name}{ending}" for key, name in self.suffixes.items()}
         names |= {key: f"{stem}_{name}" for key, name in self.texts.items()}
+        if self.seg_key is not None and split_name(path)[1] == DICOM_SUFFIX:
+            names[SEG] = f"{stem}_{SEG}.dcm"
         return {key: self.output_dir / name for key, name in names.items()}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -128,6 +142,7 @@ class SavePredictiond(Transform):
         several = int(item.get("frames", 0))
         source, frame = str(meta["filename_or_obj"]), None if several else item.get("frame")
         lacking = {key for key in (*self.optional, *self.texts) if key not in item}
+        lacking |= {SEG} if self.seg_key in lacking else set()
         targets = {key: target for key, target in self.targets(source, frame).items() if key not in lacking}
         for target in targets.values():
             if self._written.setdefault(target, source) != source:
@@ -145,8 +160,11 @@ class SavePredictiond(Transform):
                 part = results.add(target)
                 if key in self.texts:
                     write_text(item[key], part)
-                elif split_name(source)[1] in NIFTI_SUFFIXES:
-                    write_nifti(arrays[key], source, part, label=arrays[key].dtype.kind == "u")
+                elif key == SEG:
+                    names = {value: name for value, name in self.names.items() if value}
+                    write_seg(arrays[str(self.seg_key)][0], source, part, names, self.codes)
+                elif has_place(source):
+                    write_volume(arrays[key], source, part, label=arrays[key].dtype.kind == "u")
                 elif several:
                     write_frames(arrays[key], meta, part)
                 else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.data.datalist import folder_datalist, inference_datalist, one_for_each_frame
-from monai_denoiseg.data.folder_files import is_zarr_folder, same_text
+from monai_denoiseg.data.folder_files import is_image_folder, same_text
 from monai_denoiseg.data.folder_images import different_stems, single_item
 from monai_denoiseg.data.list_file import SECTIONS, is_list_file, list_sections, read_list_file
 
@@ -57,7 +57,7 @@ def labelled_datalist(
     for place in places:
         if is_list_file(place):
             raise ValueError(f"{place} is a data list: give it alone, or list its images")
-        if place.is_dir() and not is_zarr_folder(place):
+        if place.is_dir() and not is_image_folder(place):
             items += folder_datalist(place, pattern=pattern, **options)
         elif pattern is None or _matches(place, pattern):
             single_item(place)
@@ -118,7 +118,7 @@ def _matches(path: Path, pattern: str) -> bool:
 
 
 def _is_image(path: Path) -> bool:
-    return path.is_file() or is_zarr_folder(path) or (path.is_symlink() and not path.exists())
+    return path.is_file() or is_image_folder(path) or (path.is_symlink() and not path.exists())
 
 
 def _root(path: Path, images: str) -> Path:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from monai_denoiseg.data.folder_files import first_names
-from monai_denoiseg.data.nifti import axis_directions
+from monai_denoiseg.data.volume_files import stored_directions
 from monai_denoiseg.networks.domain import look, normalised, outside
 from monai_denoiseg.processes import unwrap
 
@@ -63,7 +63,7 @@ class DomainCheck:
             shape: spatial shape of the image.
             intensity: ``(2, C)`` of the whole image.
         """
-        found = axis_directions(name) if self.directions else None
+        found = stored_directions(name) if self.directions else None
         if found is not None and found not in self.directions:
             self.turned[name] = found
         domain = self._knows()

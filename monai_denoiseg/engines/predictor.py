@@ -16,6 +16,7 @@ from torch import nn
 from monai_denoiseg.checks import check_int, check_option
 from monai_denoiseg.data.lazy import can_stream, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
+from monai_denoiseg.data.save import SEG
 from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
@@ -102,7 +103,7 @@ class FilePredictor(Evaluator):
         writers = [part for part in parts if hasattr(part, "targets") and hasattr(part, "digest")]
         depends = [self.network, self.inferer, self.write, self.stream, getattr(self.dataset, "transform", None)]
         segments = head_of(self.network).segments
-        absent = ["pred", "probabilities"] * (not segments) + ["denoised"] * (not denoises(self.network))
+        absent = ["pred", SEG, "probabilities"] * (not segments) + ["denoised"] * (not denoises(self.network))
         return ExistingResults(policy, writers, [*depends, str(self.precision.dtype)], absent)
 
     def _writer(self, item: Mapping[str, Any]) -> Any:

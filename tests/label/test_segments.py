@@ -132,7 +132,7 @@ def test_outlines_of_qupath(study: Study, tmp_path: Path) -> None:
 
 def test_what_cannot_be_read(study: Study, tmp_path: Path) -> None:
     volume = write_volume(tmp_path / "volume.nii.gz")
-    with pytest.raises(ValueError, match=r"a\.nrrd: unsupported file format; save it as"):
-        prepare_label("a.nrrd", study.folder / "plane0.tif", tmp_path)
+    with pytest.raises(ValueError, match=r"a\.mgz: unsupported file format; save it as"):
+        prepare_label("a.mgz", study.folder / "plane0.tif", tmp_path)
     with pytest.raises(ValueError, match="outlines, which are for 2D images"):
         prepare_label(asap(tmp_path / "a.xml"), volume, tmp_path, spatial_dims=3)

@@ -111,6 +111,16 @@ class FilePredictor(Evaluator):
                     return self.stream
         return self.existing.writers[0]
 
+    def targets(self, index: int) -> dict[str, Any]:
+        """The result files of an item by key or kind, as what writes them says.
+
+        Args:
+            index: of the item.
+        """
+        item = self.dataset.data[index]
+        found: dict[str, Any] = self._writer(item).targets(item["image"], item.get("frame")) if self.existing.writers else {}
+        return found
+
     def _iteration(self, engine: Any, batchdata: int) -> dict[str, Any]:
         if batchdata in self.skipped:
             return {}

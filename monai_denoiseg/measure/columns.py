@@ -20,8 +20,8 @@ def chosen_columns(measure: Sequence[str] | str | None, spatial_dims: int, class
     """Groups of columns to measure, in the order of the table.
 
     Args:
-        measure: names of :data:`COLUMNS`, ``"all"`` or ``"none"`` (as None); ``"auto"`` is all but what takes long, the convex hull
-            of volumes and of classes, and the axes of classes, which are no single bodies.
+        measure: names of :data:`COLUMNS`, ``"all"`` or ``"none"`` (as None); ``"auto"`` is all but what takes long, the convex
+            hull of volumes and of classes, and the axes of classes, which are no single bodies.
         spatial_dims: 2 or 3.
         classes: names of semantic classes; None (or empty) for objects.
 

@@ -20,7 +20,7 @@ MOST_VOXELS = 1 << 27
 """Voxels up to which an image is measured: measuring needs it in memory as a whole."""
 
 
-def items_from_files(engine: Any, index: int, label_key: str, suffix: str) -> Iterator[dict[str, Any]]:
+def items_from_files(engine: Any, index: int, label_key: str, suffix: str) -> Iterator[dict[Any, Any]]:
     """Load an image with its results; of a file with several frames one after the other.
 
     Args:
@@ -36,7 +36,9 @@ def items_from_files(engine: Any, index: int, label_key: str, suffix: str) -> It
     load = next(part for part in engine.dataset.transform.transforms if isinstance(part, LoadItemd))
     shape = image_layout(item["image"], load.axes, load.spatial_dims).shape
     if math.prod(shape) > MOST_VOXELS:
-        logger.warning("%s has %s voxels and is not measured: that needs the whole image in memory", item["image"], f"{math.prod(shape):,}")
+        logger.warning(
+            "%s has %s voxels and is not measured: that needs the whole image in memory", item["image"], f"{math.prod(shape):,}"
+        )
         return
     files = engine.targets(index)
     files = {label_key: files.get(label_key, files.get(suffix)), **{k: files.get(k) for k in ("denoised", "probabilities")}}

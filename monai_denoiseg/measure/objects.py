@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +88,7 @@ def _check(labels: NDArray[Any], **arrays: NDArray[Any] | None) -> None:
 def _plain(labels: NDArray[Any], groups: Sequence[str], scale: Scale) -> dict[str, Any]:
     """Columns that the labels alone tell."""
     axes = "zyx"[-labels.ndim :]
-    names = ["label", "num_pixels", "bbox", *(["centroid"] * ("centroid" in groups)), *(["solidity"] * ("solidity" in groups))]
-    found = regionprops_table(labels, properties=names)
+    found = regionprops_table(labels, properties=["label", "num_pixels", "bbox", *(["centroid"] * ("centroid" in groups))])
     low = {axis: found[f"bbox-{i}"] for i, axis in enumerate(axes)}
     high = {axis: found[f"bbox-{i + len(axes)}"] for i, axis in enumerate(axes)}
     table: dict[str, Any] = {"label": found["label"].astype(np.int64)}
@@ -101,11 +101,20 @@ def _plain(labels: NDArray[Any], groups: Sequence[str], scale: Scale) -> dict[st
     if "shape" in groups:
         table |= _lengths(labels, scale)
     if "solidity" in groups:
-        table["solidity"] = found["solidity"]
+        table["solidity"] = _solidity(labels)
     if "border" in groups:
         sides = [(low[axis] == 0) | (high[axis] == size) for axis, size in zip(axes, labels.shape, strict=True)]
         table["touches_border"] = np.any(sides, axis=0)
     return table
+
+
+def _solidity(labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Share of its convex hull that an object fills; NaN for objects of a volume that are flat, which have none."""
+    with warnings.catch_warnings(), np.errstate(divide="ignore"):
+        warnings.simplefilter("ignore", UserWarning)
+        found = regionprops_table(labels, properties=["solidity"])["solidity"]
+    solidity: NDArray[np.float64] = np.where(np.isfinite(found), found, np.nan)
+    return solidity
 
 
 def _lengths(labels: NDArray[Any], scale: Scale) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _statistics(mask: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.flo
 
 def _intensities(labels: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Statistics of each channel of each image, named ``mean_raw`` or, of several channels, ``mean_raw_2``."""
-    table = {}
+    table: dict[str, Any] = {}
     for name, array in arrays.items():
         for number, channel in enumerate(array, 1):
             found = regionprops_table(labels, np.asarray(channel), properties=[], extra_properties=[_statistics])

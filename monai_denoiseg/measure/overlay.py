@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from monai_denoiseg.pictures import panel_images, to_png_bytes
 
 
-def draw_overlay(image: NDArray[Any], labels: NDArray[Any], *, spacing: Any = None, classes: Sequence[str] | None = None) -> bytes:
+def draw_overlay(
+    image: NDArray[Any], labels: NDArray[Any], *, spacing: Any = None, classes: Sequence[str] | None = None
+) -> bytes:
     """Draw objects as outlines, or classes as colours, over an image, as a PNG.
 
     Args:

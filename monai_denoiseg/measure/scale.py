@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_FACTORS = {"nm": ("um", 1e-3), "um": ("um", 1.0), "mm": ("mm", 1.0), "cm": ("mm", 10.0), "m": ("mm", 1000.0), "inch": ("mm", 25.4)}
+_FACTORS = {
+    "nm": ("um", 1e-3),
+    "um": ("um", 1.0),
+    "mm": ("mm", 1.0),
+    "cm": ("mm", 10.0),
+    "m": ("mm", 1000.0),
+    "inch": ("mm", 25.4),
+}
 VOXEL = "voxel"
 UNNAMED = "unit"
 """The unit of a voxel size that came without one."""

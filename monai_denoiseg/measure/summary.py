@@ -57,10 +57,7 @@ def summarise_image(
     labels = np.asarray(labels)
     scale = scale_of(spacing, unit, labels.ndim)
     sizes = np.bincount(labels.reshape(-1)) if labels.size else np.zeros(1, np.int64)
-    if classes:
-        rows = {name: sizes[number : number + 1] for number, name in enumerate(classes) if number}
-    else:
-        rows = {OBJECT: sizes[1:]}
+    rows = {name: sizes[number : number + 1] for number, name in enumerate(classes or []) if number} or {OBJECT: sizes[1:]}
     name = "area" if labels.ndim == 2 else "volume"
     table = []
     for structure, voxels in rows.items():

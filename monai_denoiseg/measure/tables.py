@@ -53,6 +53,7 @@ def write_tables(folder: Path, tables: Sequence[Sequence[pd.DataFrame]], images:
     """
     import pandas as pd
 
+    check_tables(folder)
     written = []
     with ResultSet(folder, RECORD) as results:
         for name, parts in zip(NAMES, tables, strict=True):

@@ -32,13 +32,16 @@ def check_tables(folder: Path) -> None:
         raise refusal(folder, RECORD, foreign)
 
 
-def write_tables(folder: Path, tables: Sequence[Sequence[pd.DataFrame]], images: Sequence[str]) -> list[Path]:
+def write_tables(
+    folder: Path, tables: Sequence[Sequence[pd.DataFrame]], images: Sequence[str], beside: str | None = None
+) -> list[Path]:
     """Write measurements and summary; rows of other images, of earlier runs into the folder, stay as they are.
 
     Args:
         folder: of the results.
         tables: of each table its parts, each with a column ``image``.
         images: names of the images that were looked at in this run.
+        beside: path of one of them.
 
     Returns:
         The files.
@@ -55,7 +58,7 @@ def write_tables(folder: Path, tables: Sequence[Sequence[pd.DataFrame]], images:
 
     check_tables(folder)
     written = []
-    with ResultSet(folder, RECORD) as results:
+    with ResultSet(folder, RECORD, beside=beside) as results:
         for name, parts in zip(NAMES, tables, strict=True):
             rows = [_as_text(part) for part in parts if len(part)]
             if (path := folder / name).exists():

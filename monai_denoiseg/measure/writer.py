@@ -86,6 +86,7 @@ class Measurementsd(Transform):
         self._rows: list[pd.DataFrame] = []
         self._summary: list[pd.DataFrame] = []
         self._images: list[str] = []
+        self._sources: list[str] = []
         self._done: set[Any] = set()  # files, and files with the number of a frame
         self._exports = Exports(self.output_dir, self.export, self.head.classes)
 
@@ -119,6 +120,7 @@ class Measurementsd(Transform):
 
     def _note(self, source: str, frame: Any) -> None:
         self._images.append(Path(source).name)
+        self._sources.append(source)
         self._done |= {source, (source, frame)}
 
     def write(self) -> list[Path]:
@@ -129,7 +131,7 @@ class Measurementsd(Transform):
         """
         if not self.tabulates or not self._images:
             return []
-        return write_tables(self.output_dir, [self._rows, self._summary], self._images)
+        return write_tables(self.output_dir, [self._rows, self._summary], self._images, self._sources[0])
 
     def attach(self, engine: Engine) -> None:
         """Attach to a :class:`~monai_denoiseg.engines.FilePredictor`."""

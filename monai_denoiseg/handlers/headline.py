@@ -29,8 +29,8 @@ def headline(
 
     Returns:
         The scores; ``n_images``, ``n_scored`` (images they are taken over); ``intervals`` (95 %, by score); and where images of
-        the training are among the scored ones: ``n_trained``, ``n_validated``, ``headline`` (``"new images"``, or ``"images of the
-        training"`` where no new one is scored) and ``seen``, their scores.
+        the training are among the scored ones: ``n_trained``, ``n_validated``, ``headline`` (``"new images"``, or ``"images of
+        the training"`` where no new one is scored) and ``seen``, their scores.
 
     >>> rows = [{"image": "a", "ap": 0.5, "seen": ""}, {"image": "b", "ap": 0.9, "seen": "trained"}]
     >>> found = headline(rows, lambda known: {"ap": 0.9 if known else 0.5})

@@ -60,7 +60,7 @@ def write_tables(
     written = []
     with ResultSet(folder, RECORD, beside=beside) as results:
         for name, parts in zip(NAMES, tables, strict=True):
-            rows = [_as_text(part) for part in parts if len(part)]
+            rows = [_as_text(part) for part in parts if len(part.columns)]
             if (path := folder / name).exists():
                 before = pd.read_csv(path, dtype=str, keep_default_na=False)
                 rows = [before[~before["image"].isin(list(images))], *rows]

@@ -14,9 +14,12 @@ import tifffile
 import torch
 from ignite.engine import Engine
 
+from monai_denoiseg.bundle import run_bundle
+from monai_denoiseg.data import write_simulated
 from monai_denoiseg.data.digest import content_digest
 from monai_denoiseg.handlers import EvaluationWriter, seen_images
 from monai_denoiseg.networks import DenoiSegNet
+from monai_denoiseg.report import write_report
 
 from .evaluation_helpers import INSTANCES, case, rows, run
 
@@ -91,3 +94,33 @@ def test_what_a_network_tells() -> None:
     assert seen_images(network) == seen_images(torch.nn.ReLU()) == {}
     network.training_info = {"data": {"train": 2, "trained": ["a"], "validated": []}}
     assert seen_images(network) == {"trained": ["a"]}
+
+
+def test_through_the_bundle_and_the_report(tmp_path: Path) -> None:
+    """A network evaluated on the folder it was trained on, under other names, with new images among them."""
+    data, other = write_simulated(tmp_path / "data", n_images=6, n_labelled=4, shape=(32, 32)), tmp_path / "other"
+    tiny = {
+        "features": 4,
+        "depth": 1,
+        "patch_size": [16, 16],
+        "batch_size": 4,
+        "steps_per_epoch": 2,
+        "max_epochs": 1,
+        "amp": "off",
+    }
+    run_bundle("train", dataset_dir=str(data), output_dir=str(tmp_path / "run"), validation_fraction=0.5, **tiny)
+    options = {"run": str(tmp_path / "run"), "output_dir": str(tmp_path / "run" / "evaluation"), "tta": False, "amp": "off"}
+    for part, source in (("images", "images"), ("labels", "truth")):
+        (other / part).mkdir(parents=True)
+        for path in (data / source).iterdir():
+            shutil.copy(path, other / part / f"renamed_{path.name}")
+    run_bundle("evaluate", dataset_dir=str(other), **options)
+    metrics = json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text())
+    known = [row["seen"] for row in rows(tmp_path / "run" / "evaluation")]
+    assert (metrics["n_images"], metrics["n_scored"]) == (6, known.count(""))
+    assert (metrics["n_trained"], metrics["n_validated"]) == (known.count("trained"), known.count("validated"))
+    assert metrics["n_trained"] >= 1
+    assert metrics["n_validated"] >= 1
+    assert metrics["headline"] == "new images"
+    page = Path(write_report(tmp_path / "run")).read_text()
+    assert f"Of the evaluated images {metrics['n_trained']} were trained on" in page

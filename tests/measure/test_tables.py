@@ -27,6 +27,11 @@ def test_rows_of_other_images_stay_to_the_letter(tmp_path: Path) -> None:
     assert (tmp_path / "summary.csv").read_text().split() == ["image,count", "007,1", "b,0"]
 
 
+def test_nothing_found_is_a_table_without_rows(tmp_path: Path) -> None:
+    write_tables(tmp_path, [[part("a", area=1).iloc[:0]], [part("a", count=0)]], ["a"])
+    assert (tmp_path / "measurements.csv").read_text().split() == ["image,area"]
+
+
 def test_a_table_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "measurements.csv").write_text("mine")
     with pytest.raises(FileExistsError, match=r"measurements\.csv is there and is not overwritten"):

@@ -101,6 +101,10 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
         from monai_denoiseg.report import write_report
 
         print(write_report(arguments.run_dir))
+    elif arguments.command == "models":
+        from monai_denoiseg.bundle.model_table import model_lines
+
+        print("\n".join(model_lines(arguments.folder)))
     elif arguments.command == "compare-runs":
         from monai_denoiseg.report.compare_runs import compare_runs, comparison_text
 

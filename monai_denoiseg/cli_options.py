@@ -39,6 +39,8 @@ def add_others(commands: Any) -> None:
     simulate.add_argument("--seed", type=int, default=0)
     report = commands.add_parser("report", help="write report.html for a run folder", allow_abbrev=False)
     report.add_argument("run_dir")
+    models = commands.add_parser("models", help="list the networks of the package and of a folder", allow_abbrev=False)
+    models.add_argument("folder", nargs="?", default=".", help="where to look for model.pt, also in its subfolders [.]")
     line = "compare two evaluations of the same images: a paired test"
     compare = commands.add_parser("compare-runs", help=line, description=line, allow_abbrev=False)
     compare.add_argument("first", metavar="A", help="folder of a run or of an evaluation")
@@ -53,7 +55,7 @@ def add_others(commands: Any) -> None:
     demo.add_argument("--output", default="demo")
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--small", action="store_true", help="in a minute: few images, a short training")
-    for sub in (simulate, report, compare, label_app, demo):
+    for sub in (simulate, report, models, compare, label_app, demo):
         add_traceback(sub)
 
 

@@ -53,6 +53,7 @@ class FilePredictor(Evaluator):
         stream_voxels: see there; all channels are counted.
         existing: what to do with images that have results: ``"replace"``, ``"skip"`` or ``"error"``, see
             :class:`~monai_denoiseg.engines.existing.ExistingResults`.
+        stored: predictions to read in place of predicting, see :class:`~monai_denoiseg.engines.stored.StoredPredictions`.
 
     Raises:
         ValueError: for an unknown ``stream_when`` or ``existing``.
@@ -82,11 +83,12 @@ class FilePredictor(Evaluator):
         stream_when: str = "auto",
         stream_voxels: int = STREAM_VOXELS,
         existing: str = "replace",
+        stored: Any = None,
     ) -> None:
         self.precision = Precision(device, amp)
         super().__init__(device=torch.device(device), val_data_loader=range(len(dataset)), val_handlers=handlers, decollate=False)
         self.dataset, self.network, self.inferer = dataset, self.precision.prepare(network), inferer
-        self.write = postprocessing
+        self.write, self.stored = postprocessing, stored
         self.stream, self.stream_when = stream, check_option("stream", stream_when, ("auto", "always", "never"))
         self.stream_voxels = check_int("stream_voxels", stream_voxels, 0)
         self.existing, self.skipped = self._existing(existing), set[int]()
@@ -101,7 +103,9 @@ class FilePredictor(Evaluator):
         depends = [self.network, self.inferer, self.write, self.stream, getattr(self.dataset, "transform", None)]
         segments = head_of(self.network).segments
         absent = ["pred", "probabilities"] * (not segments) + ["denoised"] * (not denoises(self.network))
-        return ExistingResults(policy, writers, [*depends, str(self.precision.dtype)], absent)
+        return ExistingResults(
+            policy, writers, [*depends, str(self.precision.dtype), *([self.stored] * (self.stored is not None))], absent
+        )
 
     def _writer(self, item: Mapping[str, Any]) -> Any:
         """Of the things that write results, the one for an item."""
@@ -146,6 +150,9 @@ class FilePredictor(Evaluator):
 
     def _predict_item(self, item: Mapping[str, Any], name: str) -> None:
         image = item["image"]
+        if self.stored is not None:
+            self.write({**item, "pred": self.stored(item)})
+            return
         batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
         with self.mode(self.network), self.precision.autocast(self.network, batch):
             pred = self.inferer(self.precision.layout(batch), self.network)
@@ -153,6 +160,8 @@ class FilePredictor(Evaluator):
         self.write({**item, "pred": pred[0].float()})
 
     def _is_streamed(self, path: str) -> bool:
+        if self.stored is not None:
+            return False
         if self.stream_when != "auto":
             return self.stream_when == "always"
         if head_of(self.network).unstreamable:
@@ -183,6 +192,8 @@ class FilePredictor(Evaluator):
             RuntimeError: naming the files that failed, after the others are done.
         """
         data = getattr(self.dataset, "data", None)
+        if self.stored is not None and data is not None:
+            self.stored.check(data)
         self.skipped = set() if data is None else self.existing.plan(data, self._writer)
         super().run(global_epoch)
         self.domain.report()

@@ -1,7 +1,8 @@
-"""The settings of what is measured and handed to other programs, declared."""
+"""The settings of what is made of a prediction: labels anew, measurements, files for other programs."""
 
 from __future__ import annotations
 
+from monai_denoiseg.bundle.settings.place import READ, Place
 from monai_denoiseg.bundle.settings.setting import INFER, Setting
 from monai_denoiseg.bundle.settings.words import Words
 from monai_denoiseg.measure.columns import EXPORTS, WORDS
@@ -9,6 +10,14 @@ from monai_denoiseg.measure.columns import EXPORTS, WORDS
 _GROUP = "Measurements"
 
 MEASURE: tuple[Setting, ...] = (
+    Setting(
+        "from_probabilities",
+        Place(READ),
+        "Labels and objects",
+        "Folder of results with probabilities: labels are made anew of them (another threshold or rule), nothing is predicted.",
+        (INFER,),
+        null="predict",
+    ),
     Setting(
         "measure",
         Words(WORDS),

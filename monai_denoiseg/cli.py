@@ -21,7 +21,7 @@ from monai_denoiseg.bundle.key_table import key_help, key_table, one_key, settin
 from monai_denoiseg.bundle.method_table import method_lines
 from monai_denoiseg.bundle.run import RUNS, run_bundle, tasks
 from monai_denoiseg.bundle.settings import Setting, config_of, read_words, settings_of
-from monai_denoiseg.cli_options import add_others, add_traceback
+from monai_denoiseg.cli_options import add_others, add_traceback, run_other
 
 logger = logging.getLogger(__name__)
 
@@ -92,41 +92,12 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
         _print_keys(arguments)
     elif arguments.command == "methods":
         _print_methods()
-    elif arguments.command == "simulate":
-        from monai_denoiseg.data import write_simulated
-
-        options = {name: getattr(arguments, name) for name in ("n_images", "n_labelled", "shape", "seed")}
-        print(write_simulated(arguments.folder, **options))
-    elif arguments.command == "report":
-        from monai_denoiseg.report import write_report
-
-        print(write_report(arguments.run_dir))
-    elif arguments.command == "models":
-        from monai_denoiseg.bundle.model_table import model_lines
-
-        print("\n".join(model_lines(arguments.folder)))
-    elif arguments.command == "compare-runs":
-        from monai_denoiseg.report.compare_runs import compare_runs, comparison_text
-
-        print(comparison_text(compare_runs(arguments.first, arguments.second)))
-    elif arguments.command == "label-app":
-        from monai_denoiseg.label import write_app
-
-        print(write_app(arguments.folder, arguments.bundles, arguments.models))
-    elif arguments.command == "label-server":
-        from monai_denoiseg.label.serve import serve
-
-        options = {name: getattr(arguments, name) for name in ("host", "port", "token", "origins", "conf")}
-        serve(arguments.app, arguments.studies, **options)
-    elif arguments.command == "export":
-        from monai_denoiseg.export import export_model
-
-        options = {name: getattr(arguments, name) for name in ("replace", "statistics", "name", "authors", "license")}
-        print("{}\n{}".format(*export_model(arguments.model, arguments.to, arguments.out, **options)))
-    else:
+    elif arguments.command == "demo":
         from monai_denoiseg.demo import run_demo
 
         run_demo(arguments.output, arguments.seed, parse_overrides(rest, settings_of("train")), small=arguments.small)
+    else:
+        run_other(arguments)
 
 
 def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:

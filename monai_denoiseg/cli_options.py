@@ -1,8 +1,9 @@
-"""The options of the commands of ``monai-denoiseg`` that run no configuration."""
+"""The commands of ``monai-denoiseg`` that run no configuration: their options, and what each does."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 
@@ -92,3 +93,76 @@ def _add_label_server(commands: Any) -> None:
     )
     server.add_argument("--conf", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), help="option of the app")
     add_traceback(server)
+
+
+def run_other(arguments: argparse.Namespace) -> None:
+    """Run a command of :func:`add_others`, and print what it says.
+
+    Args:
+        arguments: as parsed.
+
+    >>> run_other(argparse.Namespace(command="models", folder="."))  # doctest: +ELLIPSIS
+    came with the package:
+    ...
+    """
+    text = _COMMANDS[arguments.command](arguments)
+    if text is not None:
+        print(text)
+
+
+def _simulate(arguments: argparse.Namespace) -> Any:
+    from monai_denoiseg.data import write_simulated
+
+    return write_simulated(arguments.folder, **_options(arguments, "n_images", "n_labelled", "shape", "seed"))
+
+
+def _report(arguments: argparse.Namespace) -> Any:
+    from monai_denoiseg.report import write_report
+
+    return write_report(arguments.run_dir)
+
+
+def _compare_runs(arguments: argparse.Namespace) -> str:
+    from monai_denoiseg.report.compare_runs import compare_runs, comparison_text
+
+    return comparison_text(compare_runs(arguments.first, arguments.second))
+
+
+def _models(arguments: argparse.Namespace) -> str:
+    from monai_denoiseg.bundle.model_table import model_lines
+
+    return "\n".join(model_lines(arguments.folder))
+
+
+def _label_app(arguments: argparse.Namespace) -> Any:
+    from monai_denoiseg.label import write_app
+
+    return write_app(arguments.folder, arguments.bundles, arguments.models)
+
+
+def _label_server(arguments: argparse.Namespace) -> None:
+    from monai_denoiseg.label.serve import serve
+
+    serve(arguments.app, arguments.studies, **_options(arguments, "host", "port", "token", "origins", "conf"))
+
+
+def _export(arguments: argparse.Namespace) -> str:
+    from monai_denoiseg.export import export_model
+
+    options = _options(arguments, "replace", "statistics", "name", "authors", "license")
+    return "{}\n{}".format(*export_model(arguments.model, arguments.to, arguments.out, **options))
+
+
+def _options(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in names}
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "simulate": _simulate,
+    "report": _report,
+    "compare-runs": _compare_runs,
+    "models": _models,
+    "label-app": _label_app,
+    "label-server": _label_server,
+    "export": _export,
+}

@@ -101,6 +101,7 @@ class FilePredictor(Evaluator):
         parts = [*getattr(self.write, "transforms", [self.write]), self.stream]
         writers = [part for part in parts if hasattr(part, "targets") and hasattr(part, "digest")]
         depends = [self.network, self.inferer, self.write, self.stream, getattr(self.dataset, "transform", None)]
+        depends += [] if self.stored is None else [self.stored]
         segments = head_of(self.network).segments
         absent = ["pred", "probabilities"] * (not segments) + ["denoised"] * (not denoises(self.network))
         return ExistingResults(

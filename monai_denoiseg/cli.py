@@ -71,6 +71,7 @@ def _add_task(commands: Any, command: str, line: str) -> None:
     sub.add_argument(
         "--method", metavar="NAME", help="another method than DenoiSeg or Self2Seg; `monai-denoiseg methods` lists them"
     )
+    sub.add_argument("--dry_run", action="store_true", help="say what would be done, and do nothing")
     sub.add_argument("-h", "--help", nargs="?", const="", metavar="KEY", help="show this help, or that of one key in full")
     add_traceback(sub)
 
@@ -106,7 +107,12 @@ def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:
         print(_help(arguments, task, arguments.help or " ".join(rest)))
         return
     overrides = parse_overrides(rest, settings_of(config_of(task, arguments.bundle)))
-    if arguments.command == CHECK:
+    if arguments.dry_run and task != "train":
+        from monai_denoiseg.bundle.dry_run import dry_run
+
+        print(dry_run(task, arguments.bundle, arguments.method, overrides))
+        return
+    if arguments.command == CHECK or arguments.dry_run:
         from monai_denoiseg.bundle.check import check_training
 
         print(check_training(arguments.bundle, arguments.method, overrides))
@@ -127,6 +133,7 @@ def _help(arguments: argparse.Namespace, task: str, key: str) -> str:
             "  --bundle NAME    " + ", ".join(_bundles(task)) + " [denoiseg_2d]\n"
             "  --method NAME    another method; `monai-denoiseg methods` lists them\n"
             "  --help KEY       one key in full: its values, unit and default\n"
+            "  --dry_run        say what would be done, and do nothing\n"
             "  --traceback      show where in the program an error arose",
             f"Keys of --bundle {arguments.bundle}{method}, with their defaults:",
             key_help(task, arguments.bundle, arguments.method, width),

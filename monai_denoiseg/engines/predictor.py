@@ -182,6 +182,23 @@ class FilePredictor(Evaluator):
     def _name(self, index: int) -> str:
         return self._path(index) or f"item {index}"
 
+    def plan(self) -> set[int]:
+        """Look at what is there, before anything is done.
+
+        Returns:
+            Indices of the items that have their results and are left alone.
+
+        Raises:
+            FileExistsError: where a file is in the way that may not be overwritten.
+            FileNotFoundError: where a stored prediction is missing.
+        """
+        data = getattr(self.dataset, "data", None)
+        if data is None:
+            return set()
+        if self.stored is not None:
+            self.stored.check(data)
+        return self.existing.plan(data, self._writer)
+
     def run(self, global_epoch: int = 1) -> None:
         """Predict all items.
 
@@ -192,10 +209,7 @@ class FilePredictor(Evaluator):
             FileExistsError: before anything is done, where a file is in the way that may not be overwritten.
             RuntimeError: naming the files that failed, after the others are done.
         """
-        data = getattr(self.dataset, "data", None)
-        if self.stored is not None and data is not None:
-            self.stored.check(data)
-        self.skipped = set() if data is None else self.existing.plan(data, self._writer)
+        self.skipped = self.plan()
         super().run(global_epoch)
         self.domain.report()
         if self.failures:

@@ -131,7 +131,10 @@ class Measurementsd(Transform):
         """
         if not self.tabulates or not self._images:
             return []
-        return write_tables(self.output_dir, [self._rows, self._summary], self._images, self._sources[0])
+        files = write_tables(self.output_dir, [self._rows, self._summary], self._images, self._sources[0])
+        found = f", {sum(map(len, self._rows)):,} rows" if self._rows else ""
+        logger.info("measured %d images%s: %s", len({*self._images}), found, ", ".join(map(str, files)))
+        return files
 
     def attach(self, engine: Engine) -> None:
         """Attach to a :class:`~monai_denoiseg.engines.FilePredictor`."""

@@ -15,7 +15,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 ROOMS = (
-    *("data", "transforms", "losses", "metrics", "pictures", "heads", "networks", "handlers", "engines", "self2seg"),
+    *("data", "transforms", "losses", "metrics", "pictures", "heads", "networks", "handlers", "engines", "measure", "self2seg"),
     *("bundle", "export", "label", "report", "workflow"),
 )
 

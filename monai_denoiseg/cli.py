@@ -21,6 +21,7 @@ from monai_denoiseg.bundle.key_table import key_help, key_table, one_key, settin
 from monai_denoiseg.bundle.method_table import method_lines
 from monai_denoiseg.bundle.run import RUNS, run_bundle, tasks
 from monai_denoiseg.bundle.settings import Setting, config_of, read_words, settings_of
+from monai_denoiseg.cli_options import add_others, add_traceback, run_other
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     for command, line in {**lines, CHECK: "look at data and settings before a training, without training"}.items():
         _add_task(commands, command, line)
     _add_lists(commands)
-    _add_others(commands)
+    add_others(commands)
     return parser
 
 
@@ -70,12 +71,9 @@ def _add_task(commands: Any, command: str, line: str) -> None:
     sub.add_argument(
         "--method", metavar="NAME", help="another method than DenoiSeg or Self2Seg; `monai-denoiseg methods` lists them"
     )
+    sub.add_argument("--dry_run", action="store_true", help="say what would be done, and do nothing")
     sub.add_argument("-h", "--help", nargs="?", const="", metavar="KEY", help="show this help, or that of one key in full")
-    _add_traceback(sub)
-
-
-def _add_traceback(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--traceback", action="store_true", help="show where in the program an error arose")
+    add_traceback(sub)
 
 
 def _add_lists(commands: Any) -> None:
@@ -85,65 +83,7 @@ def _add_lists(commands: Any) -> None:
     keys.add_argument("--markdown", action="store_true", help="as tables for a document")
     listed = commands.add_parser("methods", help="list the methods --method takes", allow_abbrev=False)
     for sub in (keys, listed):
-        _add_traceback(sub)
-
-
-def _add_others(commands: Any) -> None:
-    simulate = commands.add_parser("simulate", help="write a simulated data set", allow_abbrev=False)
-    simulate.add_argument("folder")
-    simulate.add_argument("--n_images", type=int, default=60)
-    simulate.add_argument("--n_labelled", type=int, default=8)
-    simulate.add_argument("--shape", type=int, nargs="+", default=[128, 128])
-    simulate.add_argument("--seed", type=int, default=0)
-    report = commands.add_parser("report", help="write report.html for a run folder", allow_abbrev=False)
-    report.add_argument("run_dir")
-    label_app = commands.add_parser("label-app", help="write the folder a MONAI Label server is started with", allow_abbrev=False)
-    label_app.add_argument("folder")
-    label_app.add_argument("--bundles", nargs="+", default=["denoiseg_2d", "denoiseg_3d"])
-    label_app.add_argument("--models", nargs="*", default=[], metavar="MODEL_PT", help="trained networks to start with")
-    _add_label_server(commands)
-    _add_export(commands)
-    demo = commands.add_parser("demo", help="simulate, train, infer, evaluate, report", allow_abbrev=False)
-    demo.add_argument("--output", default="demo")
-    demo.add_argument("--seed", type=int, default=0)
-    demo.add_argument("--small", action="store_true", help="in a minute: few images, a short training")
-    for sub in (simulate, report, label_app, demo):
-        _add_traceback(sub)
-
-
-def _add_export(commands: Any) -> None:
-    line = "hand a trained network over to other programs: ONNX, TorchScript, BioImage Model Zoo, MONAI's model zoo"
-    export = commands.add_parser("export", help=line, description=line, allow_abbrev=False)
-    export.add_argument("model", help="folder of a training, model.pt, or denoiseg_2d for the network that came with the package")
-    export.add_argument("--to", required=True, choices=("onnx", "torchscript", "bioimageio", "monai-bundle"))
-    export.add_argument("out", help="file to write: NAME.onnx, NAME.ts, or NAME.zip")
-    export.add_argument("--replace", action="store_true", help="overwrite a file of that name")
-    export.add_argument(
-        "--statistics",
-        choices=("inside", "input"),
-        help="ONNX of a network that normalises each image by itself: compute offset and scale of the image inside (usual), or "
-        "take them as a second input, for tiles of a larger image",
-    )
-    zoo = "of bioimageio and monai-bundle: "
-    export.add_argument("--name", help=zoo + "name of the model")
-    export.add_argument("--author", dest="authors", action="append", metavar="NAME", help=zoo + "may be given several times")
-    export.add_argument("--license", metavar="SPDX", help=zoo + "licence of the weights, such as CC-BY-4.0 [Apache-2.0]")
-    _add_traceback(export)
-
-
-def _add_label_server(commands: Any) -> None:
-    line = "start MONAI Label's server behind a door that keeps others out"
-    server = commands.add_parser("label-server", help=line, allow_abbrev=False)
-    server.add_argument("--app", required=True, help="folder that label-app wrote")
-    server.add_argument("--studies", required=True, help="folder of the images")
-    server.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this machine's need a token")
-    server.add_argument("--port", type=int, default=8000)
-    server.add_argument("--token", nargs="?", const="", help="what every request must bring; without a value one is made")
-    server.add_argument(
-        "--origin", dest="origins", action="append", default=[], help="a web page's origin to let in, as http://HOST:PORT"
-    )
-    server.add_argument("--conf", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), help="option of the app")
-    _add_traceback(server)
+        add_traceback(sub)
 
 
 def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
@@ -153,33 +93,12 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> None:
         _print_keys(arguments)
     elif arguments.command == "methods":
         _print_methods()
-    elif arguments.command == "simulate":
-        from monai_denoiseg.data import write_simulated
-
-        options = {name: getattr(arguments, name) for name in ("n_images", "n_labelled", "shape", "seed")}
-        print(write_simulated(arguments.folder, **options))
-    elif arguments.command == "report":
-        from monai_denoiseg.report import write_report
-
-        print(write_report(arguments.run_dir))
-    elif arguments.command == "label-app":
-        from monai_denoiseg.label import write_app
-
-        print(write_app(arguments.folder, arguments.bundles, arguments.models))
-    elif arguments.command == "label-server":
-        from monai_denoiseg.label.serve import serve
-
-        options = {name: getattr(arguments, name) for name in ("host", "port", "token", "origins", "conf")}
-        serve(arguments.app, arguments.studies, **options)
-    elif arguments.command == "export":
-        from monai_denoiseg.export import export_model
-
-        options = {name: getattr(arguments, name) for name in ("replace", "statistics", "name", "authors", "license")}
-        print("{}\n{}".format(*export_model(arguments.model, arguments.to, arguments.out, **options)))
-    else:
+    elif arguments.command == "demo":
         from monai_denoiseg.demo import run_demo
 
         run_demo(arguments.output, arguments.seed, parse_overrides(rest, settings_of("train")), small=arguments.small)
+    else:
+        run_other(arguments)
 
 
 def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:
@@ -188,7 +107,12 @@ def _run_task(arguments: argparse.Namespace, rest: list[str]) -> None:
         print(_help(arguments, task, arguments.help or " ".join(rest)))
         return
     overrides = parse_overrides(rest, settings_of(config_of(task, arguments.bundle)))
-    if arguments.command == CHECK:
+    if arguments.dry_run and task != "train":
+        from monai_denoiseg.bundle.dry_run import dry_run
+
+        print(dry_run(task, arguments.bundle, arguments.method, overrides))
+        return
+    if arguments.command == CHECK or arguments.dry_run:
         from monai_denoiseg.bundle.check import check_training
 
         print(check_training(arguments.bundle, arguments.method, overrides))
@@ -209,6 +133,7 @@ def _help(arguments: argparse.Namespace, task: str, key: str) -> str:
             "  --bundle NAME    " + ", ".join(_bundles(task)) + " [denoiseg_2d]\n"
             "  --method NAME    another method; `monai-denoiseg methods` lists them\n"
             "  --help KEY       one key in full: its values, unit and default\n"
+            "  --dry_run        say what would be done, and do nothing\n"
             "  --traceback      show where in the program an error arose",
             f"Keys of --bundle {arguments.bundle}{method}, with their defaults:",
             key_help(task, arguments.bundle, arguments.method, width),

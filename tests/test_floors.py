@@ -16,7 +16,7 @@ FLOORS = (
     {"data", "transforms", "losses", "metrics", "pictures"},
     {"heads"},
     {"networks", "handlers"},
-    {"engines"},
+    {"engines", "measure"},
     {"bundle"},
 )
 """From the first floor up. Rooms of the first floor do not import each other; ``self2seg`` stands beside them."""

@@ -209,7 +209,7 @@ def write_frames(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> No
 
 
 def _write_tiff(array: np.ndarray, meta: Mapping[str, Any], target: Path) -> None:
-    writer = TiffWriter()
+    writer = TiffWriter(labels=array.dtype.kind == "u")
     writer.set_data_array(array, channel_dim=0) if array.shape[0] > 1 else writer.set_data_array(array[0], channel_dim=None)
     writer.set_metadata(meta)
     writer.write(target)

@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 
 from monai_denoiseg.checks import check_option
+from monai_denoiseg.data.label_colours import shown_in_colours
 from monai_denoiseg.data.ngff import ngff_attributes, require_zarr
 from monai_denoiseg.data.tiff import CLASSIC_LIMIT
 from monai_denoiseg.data.tiff_meta import describe_to_tifffile
@@ -153,6 +154,9 @@ class TiffSink:
     def _begin(self, kind: np.dtype, sizes: list[float] | None, unit: str) -> None:
         big = int(np.prod(self.shape)) * kind.itemsize > CLASSIC_LIMIT
         imagej = not big and kind.name in ("uint8", "uint16", "float32")
+        about = describe_to_tifffile(self.axes, sizes, unit, not imagej, imagej)
+        if imagej and kind == np.uint16:  # nothing but labels is written so
+            about = shown_in_colours(about)
         with explained(self.target):
             remove(self.part)
             self.part.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +169,7 @@ class TiffSink:
                 imagej=imagej,
                 bigtiff=big,
                 photometric="minisblack",
-                **describe_to_tifffile(self.axes, sizes, unit, not imagej, imagej),
+                **about,
             )
 
     def write(self, frame: int, window: tuple[slice, ...], data: np.ndarray) -> None:

@@ -15,6 +15,7 @@ from monai.data.utils import affine_to_spacing, is_no_channel
 
 from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
 from monai_denoiseg.data.errors import naming
+from monai_denoiseg.data.label_colours import shown_in_colours
 from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
 from monai_denoiseg.data.tiff_meta import describe_to_tifffile, file_layout, find_source, read_spacing
 from monai_denoiseg.data.tiff_open import open_tiff
@@ -150,6 +151,7 @@ class TiffWriter(ImageWriter):
     Args:
         output_dtype: data type of the file, ``None`` to keep that of the array. Fractions are rounded for integer types.
         compression: a compression of tifffile, ``None`` for none.
+        labels: whether the values are labels: ImageJ then shows those of 16 bits in colours.
         kwargs: none is used; part of MONAI's interface.
 
     >>> import tempfile, tifffile, numpy as np
@@ -162,10 +164,10 @@ class TiffWriter(ImageWriter):
     ('uint16', (0.5, 0.25))
     """
 
-    def __init__(self, output_dtype: Any = None, compression: str | None = "zlib", **kwargs: Any) -> None:
+    def __init__(self, output_dtype: Any = None, compression: str | None = "zlib", labels: bool = False, **kwargs: Any) -> None:
         super().__init__()
         self.output_dtype = output_dtype
-        self.compression = compression
+        self.compression, self.labels = compression, labels
         self.meta: Mapping[str, Any] = {}
 
     def set_data_array(self, data_array: Any, channel_dim: int | None = 0, **kwargs: Any) -> None:
@@ -205,6 +207,11 @@ class TiffWriter(ImageWriter):
         big = data.nbytes > CLASSIC_LIMIT
         imagej = not ome and not big and data.dtype.name in ("uint8", "uint16", "float32")
         stack = data.ndim > (3 if axes.endswith("S") else 2)
+        about = describe_to_tifffile(
+            axes, self._spacing(data.ndim - axes.count("C") - axes.count("S")), self._unit(), ome, imagej
+        )
+        if imagej and self.labels and data.dtype == np.uint16:
+            about = shown_in_colours(about)
         with writing(target) as part:
             tifffile.imwrite(
                 part,
@@ -214,9 +221,7 @@ class TiffWriter(ImageWriter):
                 bigtiff=big,
                 photometric="rgb" if axes.endswith("S") else "minisblack",
                 compression=None if imagej and stack else self.compression,
-                **describe_to_tifffile(
-                    axes, self._spacing(data.ndim - axes.count("C") - axes.count("S")), self._unit(), ome, imagej
-                ),
+                **about,
             )
 
     def _spacing(self, spatial_dims: int) -> list[float] | None:

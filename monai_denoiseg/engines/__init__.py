@@ -17,6 +17,7 @@ from monai_denoiseg.engines.inferer import DenoiSegInferer, Tile, tiles
 from monai_denoiseg.engines.precision import Precision, cpu_gains_from_bf16
 from monai_denoiseg.engines.predictor import FilePredictor
 from monai_denoiseg.engines.rescaled import RescaledLabels, can_rescale, count_sources, rescaling_handler
+from monai_denoiseg.engines.stored import StoredPredictions, stored_predictions
 from monai_denoiseg.engines.streaming import StreamingPredictor
 from monai_denoiseg.engines.trainer import DenoiSegTrainer, average_parts
 
@@ -30,6 +31,7 @@ __all__ = [
     "FilePredictor",
     "Precision",
     "RescaledLabels",
+    "StoredPredictions",
     "StreamingPredictor",
     "Tile",
     "average_parts",
@@ -42,6 +44,7 @@ __all__ = [
     "first_cause",
     "leave_group",
     "rescaling_handler",
+    "stored_predictions",
     "tiles",
     "wait_for_workers",
 ]

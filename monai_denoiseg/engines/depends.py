@@ -25,7 +25,7 @@ def digest_of(*parts: Any) -> str:
     """Digest of networks, transforms and plain values: equal if they give equal results.
 
     Objects are described by their class and attributes, networks by all their weights too, functions by their names and what they
-    refer to. Where results go and which device makes them does not count.
+    refer to. Where results go and which device makes them does not count, nor do objects that say ``changes_results = False``.
 
     Args:
         parts: anything.
@@ -60,6 +60,8 @@ def _describe(value: Any, inside: tuple[int, ...]) -> Any:
 
 
 def _describe_code(value: Any, inside: tuple[int, ...]) -> Any:
+    if getattr(value, "changes_results", True) is False:
+        return None
     if isinstance(value, type):
         return _name(value)
     if isinstance(value, functools.partial):

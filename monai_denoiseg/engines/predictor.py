@@ -55,6 +55,7 @@ class FilePredictor(Evaluator):
         stream_voxels: see there; all channels are counted.
         existing: what to do with images that have results: ``"replace"``, ``"skip"`` or ``"error"``, see
             :class:`~monai_denoiseg.engines.existing.ExistingResults`.
+        stored: predictions to read in place of predicting, see :class:`~monai_denoiseg.engines.stored.StoredPredictions`.
 
     Raises:
         ValueError: for an unknown ``stream_when`` or ``existing``.
@@ -84,11 +85,12 @@ class FilePredictor(Evaluator):
         stream_when: str = "auto",
         stream_voxels: int = STREAM_VOXELS,
         existing: str = "replace",
+        stored: Any = None,
     ) -> None:
         self.precision = Precision(device, amp)
         super().__init__(device=torch.device(device), val_data_loader=range(len(dataset)), val_handlers=handlers, decollate=False)
         self.dataset, self.network, self.inferer = dataset, self.precision.prepare(network), inferer
-        self.write = postprocessing
+        self.write, self.stored = postprocessing, stored
         self.stream, self.stream_when = stream, check_option("stream", stream_when, ("auto", "always", "never"))
         self.stream_voxels = check_int("stream_voxels", stream_voxels, 0)
         self.existing, self.skipped = self._existing(existing), set[int]()
@@ -102,6 +104,7 @@ class FilePredictor(Evaluator):
         parts = [*getattr(self.write, "transforms", [self.write]), self.stream]
         writers = [part for part in parts if hasattr(part, "targets") and hasattr(part, "digest")]
         depends = [self.network, self.inferer, self.write, self.stream, getattr(self.dataset, "transform", None)]
+        depends += [] if self.stored is None else [self.stored]
         segments = head_of(self.network).segments
         absent = ["pred", SEG, "probabilities"] * (not segments) + ["denoised"] * (not denoises(self.network))
         return ExistingResults(policy, writers, [*depends, str(self.precision.dtype)], absent)
@@ -113,6 +116,16 @@ class FilePredictor(Evaluator):
                 if self._is_streamed(str(item["image"])):
                     return self.stream
         return self.existing.writers[0]
+
+    def targets(self, index: int) -> dict[str, Any]:
+        """The result files of an item by key or kind, as what writes them says.
+
+        Args:
+            index: of the item.
+        """
+        item = self.dataset.data[index]
+        found: dict[str, Any] = self._writer(item).targets(item["image"], item.get("frame")) if self.existing.writers else {}
+        return found
 
     def _iteration(self, engine: Any, batchdata: int) -> dict[str, Any]:
         if batchdata in self.skipped:
@@ -139,6 +152,9 @@ class FilePredictor(Evaluator):
 
     def _predict_item(self, item: Mapping[str, Any], name: str) -> None:
         image = item["image"]
+        if self.stored is not None:
+            self.write({**item, "pred": self.stored(item)})
+            return
         batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
         with self.mode(self.network), self.precision.autocast(self.network, batch):
             pred = self.inferer(self.precision.layout(batch), self.network)
@@ -146,6 +162,8 @@ class FilePredictor(Evaluator):
         self.write({**item, "pred": pred[0].float()})
 
     def _is_streamed(self, path: str) -> bool:
+        if self.stored is not None:
+            return False
         if self.stream_when != "auto":
             return self.stream_when == "always"
         if head_of(self.network).unstreamable:
@@ -165,6 +183,23 @@ class FilePredictor(Evaluator):
     def _name(self, index: int) -> str:
         return self._path(index) or f"item {index}"
 
+    def plan(self) -> set[int]:
+        """Look at what is there, before anything is done.
+
+        Returns:
+            Indices of the items that have their results and are left alone.
+
+        Raises:
+            FileExistsError: where a file is in the way that may not be overwritten.
+            FileNotFoundError: where a stored prediction is missing.
+        """
+        data = getattr(self.dataset, "data", None)
+        if data is None:
+            return set()
+        if self.stored is not None:
+            self.stored.check(data)
+        return self.existing.plan(data, self._writer)
+
     def run(self, global_epoch: int = 1) -> None:
         """Predict all items.
 
@@ -175,8 +210,7 @@ class FilePredictor(Evaluator):
             FileExistsError: before anything is done, where a file is in the way that may not be overwritten.
             RuntimeError: naming the files that failed, after the others are done.
         """
-        data = getattr(self.dataset, "data", None)
-        self.skipped = set() if data is None else self.existing.plan(data, self._writer)
+        self.skipped = self.plan()
         with self.progress:
             super().run(global_epoch)
         self.domain.report()

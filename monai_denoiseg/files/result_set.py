@@ -36,6 +36,7 @@ class ResultSet:
         source: the image they are made of, None if it is no single one.
         settings: digest of settings and network, see :func:`~monai_denoiseg.files.record.state_of`.
         sweep: remove the files of the earlier set that the new one does not replace.
+        beside: one of the images where the set is of several, to tell whether it goes to their folder.
 
     Raises:
         FileExistsError: when a file is in the way that is not ours.
@@ -58,7 +59,9 @@ class ResultSet:
         source: str | os.PathLike | None = None,
         settings: str = "",
         sweep: bool = False,
+        beside: str | os.PathLike | None = None,
     ) -> None:
+        self.beside = source if beside is None else beside
         self.folder, self.name, self.source, self.settings, self.sweep = Path(folder), name, source, settings, sweep
         self._parts: dict[Path, Path] = {}
         self._adopted: set[Path] = set()
@@ -142,9 +145,9 @@ class ResultSet:
 
     def _is_beside_its_image(self) -> bool:
         """Whether the results go to the folder of the image, where nothing but results is to appear."""
-        if self.source is None or record_path(self.folder, self.name).exists():
+        if self.beside is None or record_path(self.folder, self.name).exists():
             return False
-        return Path(self.source).absolute().parent.resolve() == self.folder.resolve()
+        return Path(self.beside).absolute().parent.resolve() == self.folder.resolve()
 
     def _note(self, record: Record) -> bool:
         """Let each file carry its part of the record."""

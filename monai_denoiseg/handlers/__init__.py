@@ -8,6 +8,7 @@ from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.handlers.last_checkpoint import LastCheckpoint, reschedule, restore_rng, rng_state
 from monai_denoiseg.handlers.panels import ImagePanels, prediction_arrays
 from monai_denoiseg.handlers.run_record import RunRecord, versions
+from monai_denoiseg.handlers.seen import seen_images
 from monai_denoiseg.handlers.threshold_search import ThresholdSearch
 from monai_denoiseg.handlers.time_limit import TimeLimit
 from monai_denoiseg.handlers.validation import FullValidationHandler
@@ -31,6 +32,7 @@ __all__ = [
     "rng_state",
     "score_columns",
     "score_tolerance",
+    "seen_images",
     "selection_score",
     "validation_score",
     "versions",

@@ -14,8 +14,10 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_denoiseg.files import ResultSet, foreign_files, refusal, write_bytes, write_csv, write_json, write_npz
+from monai_denoiseg.handlers.headline import LABELLED, finite, headline
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.handlers.panels import prediction_arrays
+from monai_denoiseg.handlers.seen import role_of
 from monai_denoiseg.heads import Head, as_head
 from monai_denoiseg.metrics import psnr, residual_figures, scale_invariant_psnr, ssim
 from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
@@ -37,6 +39,10 @@ class EvaluationWriter:
     (``residual_mean``, ``residual_std``, ``residual_autocorrelation_y``, ...). Images are ranked by AP, else by Dice, else by
     PSNR, else by number of objects, else by the correlation of what was removed. What the network does not do is not scored.
 
+    Images that the network was trained on, or that chose its threshold, are told by their content and scored apart (``seen`` in
+    ``metrics.json``): the scores are those of the new images, as long as there is one. Of the means over images there is a 95 %
+    confidence interval (``intervals``).
+
     All files appear together, in place of those of an earlier evaluation; others are never overwritten.
 
     Args:
@@ -52,6 +58,7 @@ class EvaluationWriter:
         classes: short for the head of these semantic classes, background first.
         head: what the network predicts (``network.head``); None: background, foreground, border.
         denoises: whether the network gives denoised channels (``network.denoises``).
+        seen: digests of the images of the training, see :func:`~monai_denoiseg.handlers.seen.seen_images`.
 
     Raises:
         FileExistsError: (when the evaluation begins) if a file is in the way that is not of an earlier evaluation.
@@ -85,14 +92,15 @@ class EvaluationWriter:
         classes: Sequence[str] | None = None,
         head: Head | None = None,
         denoises: bool = True,
+        seen: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.output_dir, self.items, self.instances, self.threshold = Path(output_dir), items, instances, threshold
         self.head, self.denoises, self.reduction = as_head(head, classes=classes), denoises, reduction
-        self.metrics = self.head.metrics(iou_thresholds, empty, reduction)
+        self.seen = dict(seen or {})
+        self.metrics = {known: self.head.metrics(iou_thresholds, empty, reduction) for known in (False, True)}
         self.pictures, self.keep = pictures, dict(keep or {})
         self.rows: list[dict[str, Any]] = []
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._scored = False
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator with one image a batch."""
@@ -106,9 +114,9 @@ class EvaluationWriter:
         targets = [self.output_dir / "metrics.json", self.output_dir / "per_image.csv", *taken]
         if foreign := foreign_files(self.output_dir, RECORD, targets, {}):
             raise refusal(self.output_dir, RECORD, foreign)
-        for metric in self.metrics:
+        for metric in [*self.metrics[False], *self.metrics[True]]:
             metric.reset()
-        self.rows, self._scratch, self._scored = [], None, False
+        self.rows, self._scratch = [], None
 
     def _waiting_room(self) -> Path:
         if self._scratch is None:
@@ -117,7 +125,8 @@ class EvaluationWriter:
 
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            row: dict[str, Any] = {"image": image_name(self.items[len(self.rows)])}
+            source = self.items[len(self.rows)]
+            row: dict[str, Any] = {"image": image_name(source)} | ({"seen": role_of(source, self.seen)} if self.seen else {})
             arrays = self._segmentation(item, output, row)
             if self.denoises:
                 self._denoising(item, arrays, row)
@@ -135,7 +144,7 @@ class EvaluationWriter:
         arrays = prediction_arrays(prediction, image, found, self.head, known_spacing(item), denoises=self.denoises)
         if found is not None and "instances" in item:
             truth = torch.as_tensor(item["instances"]).cpu()
-            row |= self._score(found, truth)
+            row |= self._score(found, truth, bool(row.get("seen")))
             arrays["truth"] = np.asarray(truth[0])
         return arrays
 
@@ -150,26 +159,31 @@ class EvaluationWriter:
         row |= {f"{RESIDUAL}mean": removed.mean, f"{RESIDUAL}std": removed.spread}
         row |= {f"{RESIDUAL}autocorrelation_{axis.lower()}": value for axis, value in removed.autocorrelation.items()}
 
-    def _score(self, found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
-        self._scored = True
+    def _score(self, found: torch.Tensor, truth: torch.Tensor, known: bool) -> dict[str, float]:
         scores: dict[str, float] = {}
-        for metric in self.metrics:
+        for metric in self.metrics[known]:
             metric(y_pred=[found], y=[truth])
             scores |= metric.rows()[-1]
         return scores
 
-    def _finish(self, engine: Any) -> None:
-        metrics = self.head.about(self.threshold, self.reduction) | ({} if self.denoises else {"denoises": False})
-        for metric in self.metrics if self._scored else []:
-            metrics |= metric.aggregate()  # a dictionary, as no single value was asked for
-        metrics["n_images"] = len(self.rows)
-        residual = dict.fromkeys(key for row in self.rows for key in row if key.startswith(RESIDUAL))
+    def _summary(self, known: bool) -> dict[str, Any]:
+        """Scores of the new images, or of those of the training."""
+        rows = [row for row in self.rows if bool(row.get("seen")) == known]
+        found: dict[str, Any] = {}
+        for metric in self.metrics[known] if any(name in row for row in rows for name in LABELLED) else []:
+            found |= metric.aggregate()  # a dictionary, as no single value was asked for
+        residual = dict.fromkeys(key for row in rows for key in row if key.startswith(RESIDUAL))
         for name in (*DENOISING, "psnr_input", *residual):
-            values = [row[name] for row in self.rows if math.isfinite(row.get(name, math.nan))]
+            values = [row[name] for row in rows if math.isfinite(row.get(name, math.nan))]
             if values:
-                metrics[name] = float(np.mean(values))
+                found[name] = float(np.mean(values))
+        return found
+
+    def _finish(self, engine: Any) -> None:
+        about = self.head.about(self.threshold, self.reduction) | ({} if self.denoises else {"denoises": False})
+        metrics = about | headline(self.rows, self._summary, self.reduction)
         engine.state.metrics.update({k: v for k, v in metrics.items() if isinstance(v, float)})
-        plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in (self.keep | metrics).items()}
+        plain = finite(self.keep | metrics)
         with ResultSet(self.output_dir, RECORD, sweep=True) as results:
             write_json(plain, results.add(self.output_dir / "metrics.json"))
             columns = list(dict.fromkeys(key for row in self.rows for key in row))

@@ -60,8 +60,8 @@ def start_inference(bundle: str | Path, image: str | Path, output_dir: str | Pat
     if problem:
         raise FileNotFoundError(problem)
     configs = Path(bundle) / "configs"
-    # The server's logging stays.
-    place = {"dataset_dir": str(image), "output_dir": str(output_dir)}
+    # The server's logging stays, and nobody reads its tables.
+    place: dict[str, Any] = {"dataset_dir": str(image), "output_dir": str(output_dir), "measure": None}
     return start_workflow([configs / "inference.json"], logging_file=False, **place, **settings)
 
 

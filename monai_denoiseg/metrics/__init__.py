@@ -1,5 +1,6 @@
 """Instance scores (AP, SEG, precision, recall, F1), Dice of classes, image quality (PSNR, SSIM), checks without a reference."""
 
+from monai_denoiseg.metrics.bootstrap import bootstrap_interval
 from monai_denoiseg.metrics.dice import DICE, ClassDice, class_dice, class_present, dice_names, dice_of_set, dice_row, mean_dice
 from monai_denoiseg.metrics.instance_metric import InstanceMetric
 from monai_denoiseg.metrics.matching import (
@@ -28,6 +29,7 @@ __all__ = [
     "PSNRMetric",
     "Residual",
     "average_precision",
+    "bootstrap_interval",
     "channel_correlation",
     "checkerboard",
     "class_dice",

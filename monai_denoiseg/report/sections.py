@@ -38,11 +38,21 @@ def introduction(run: RunFolder) -> str:
     if _count(data, "validation"):
         chosen = "the best network and its threshold" if "threshold" in task.head.columns else "the best network"
         text += f" {_count(data, 'validation')} of the images were kept apart to choose {chosen}."
-    if count := _count(run.metrics, "n_images"):
+    if count := _count(run.metrics, "n_scored") or _count(run.metrics, "n_images"):
         text += f" The figures below were measured on {_plural(count, 'image')}."
+        text += _of_the_training(run)
     if skipped := _count(run.metrics, "n_skipped"):
         text += f" {_plural(skipped, 'image')} could not be scored."
     return f'<p class="lead">{text}</p>'
+
+
+def _of_the_training(run: RunFolder) -> str:
+    trained, validated = (_count(run.metrics, name) for name in ("n_trained", "n_validated"))
+    if not trained + validated:
+        return ""
+    if run.metrics.get("headline") == "new images":
+        return f" Of the evaluated images {trained} were trained on and {validated} chose the threshold: they do not count."
+    return " <b>All of them are images of the training</b>, so the figures say nothing of new images."
 
 
 def cards(run: RunFolder) -> str:

@@ -51,7 +51,7 @@ def evaluate(data: tuple[str, Path], folder: Path, method: str, **options: Any) 
 
 
 def outputs(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("[!.]*"))
+    return sorted(path.name for path in folder.glob("[!.]*_*"))
 
 
 @pytest.mark.parametrize("method", ["mean", "median", "nlm"])

@@ -46,12 +46,12 @@ def infer(images: Any, out: Path, model: Path | None, *more: str) -> int:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("[!.]*")) if path.is_file()}
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("[!.]*_*")) if path.is_file()}
 
 
 def stamps(folder: Path) -> dict[str, int]:
     """When each file was made: one that is replaced is another file, whatever the clock says."""
-    return {path.name: path.stat().st_ino for path in folder.glob("[!.]*")}
+    return {path.name: path.stat().st_ino for path in folder.glob("[!.]*_*")}
 
 
 def test_a_full_disk_leaves_the_earlier_results(images: Path, tmp_path: Path, model: Path) -> None:
@@ -261,8 +261,8 @@ def test_links_of_zarr_keep_their_names(tmp_path: Path, model: Path) -> None:
     assert infer(tmp_path / "in", tmp_path / "never", model, "--stream", "never") == 0
     assert infer(tmp_path / "in", tmp_path / "auto", model) == 0
     names = {f"{name}_{kind}" for name in "ab" for kind in ("denoised", "instances")}
-    assert {path.name.removesuffix(".tif") for path in (tmp_path / "never").glob("[!.]*")} == names
-    assert {path.name.removesuffix(".ome.zarr") for path in (tmp_path / "auto").glob("[!.]*")} == names
+    assert {path.name.removesuffix(".tif") for path in (tmp_path / "never").glob("[!.]*_*")} == names
+    assert {path.name.removesuffix(".ome.zarr") for path in (tmp_path / "auto").glob("[!.]*_*")} == names
 
 
 def test_ctrl_c_while_writing_leaves_the_earlier_results(

@@ -39,7 +39,9 @@ def run(folder: Path, cases: list[dict[str, Any]], threshold: float = 0.5, **opt
 
 
 def without_residual(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if not key.startswith("residual_")}
+    """Nor what is told of every evaluation: how many images are scored, and how certain the scores are."""
+    always = ("n_scored", "intervals")
+    return {key: value for key, value in values.items() if not key.startswith("residual_") and key not in always}
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

@@ -39,7 +39,8 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def without_residual(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if not key.startswith("residual_")}
+    always = ("n_scored", "intervals")
+    return {key: value for key, value in values.items() if not key.startswith("residual_") and key not in always}
 
 
 def run_head(folder: Path, cases: list[dict[str, Any]], instances: Any = None, **options: Any) -> None:

@@ -1,0 +1,45 @@
+"""How certain a mean over images is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from monai_denoiseg.checks import check_int, check_range
+
+_AT_ONCE = 1 << 22
+
+
+def bootstrap_interval(values: Sequence[float], level: float = 0.95, n: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """Confidence interval of the mean of independent values, by the percentile bootstrap.
+
+    With few images it is too narrow (of five, an interval of 95 % covers about 85 %).
+
+    Args:
+        values: scores of the images; those that are not finite do not count.
+        level: probability that the interval covers, in (0, 1).
+        n: number of samples drawn.
+        seed: of the draws.
+
+    Returns:
+        Lower and upper end; NaN for fewer than two values.
+
+    Raises:
+        ValueError: for a level or number out of range.
+
+    Source: Efron and Tibshirani, An introduction to the bootstrap (1993), section 13.3.
+
+    >>> low, high = bootstrap_interval([0.5, 0.6, 0.7, 0.8])
+    >>> round(low, 2), round(high, 2)
+    (0.55, 0.75)
+    """
+    check_range("level", level, 0, 1, open_low=True, open_high=True)
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    if check_int("n", n, 1) and len(known) < 2:
+        return float("nan"), float("nan")
+    rng, rows = np.random.default_rng(seed), max(1, _AT_ONCE // len(known))
+    means = [known[rng.integers(0, len(known), (min(rows, n - i), len(known)))].mean(1) for i in range(0, n, rows)]
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,73 @@
+"""Labels made anew of stored probabilities equal those of a new prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from monai_denoiseg.bundle import run_bundle
+from monai_denoiseg.cli import main
+from monai_denoiseg.data import simulate_nuclei
+from monai_denoiseg.heads import ClassHead, StarHead
+from monai_denoiseg.networks import DenoiSegNet
+from monai_denoiseg.transforms import star_rays
+
+
+@pytest.fixture
+def model(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    dims, head = request.param
+    torch.manual_seed(0)
+    made = {"classes": lambda: ClassHead(["background", "a", "b"]), "stars": lambda: StarHead(star_rays(8, dims))}
+    network = DenoiSegNet(dims, depth=1, features=4, **({"head": made[head]()} if head in made else {}))
+    network.set_statistics(torch.tensor([100.0]), torch.tensor([50.0]))
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    return tmp_path / "model.pt"
+
+
+def infer(model: Path, dims: int, source: Path, out: Path, **options: Any) -> dict[str, np.ndarray]:
+    usual = {"amp": "off", "tta": False, "min_size": 0, "model_file": str(model), "measure": "size"}
+    run_bundle("infer", f"denoiseg_{dims}d", dataset_dir=str(source), output_dir=str(out), **usual | options)
+    return {path.name: tifffile.imread(path) for path in out.glob("*_*.*")}
+
+
+@pytest.mark.parametrize("frames", [0, 3])
+@pytest.mark.parametrize("model", [(2, "border"), (3, "border"), (2, "classes"), (2, "stars"), (3, "stars")], indirect=True)
+def test_equals_a_prediction(model: Path, frames: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    dims, head = request.node.callspec.params["model"]
+    shape = (24, 28) if dims == 2 else (6, 24, 28)
+    (tmp_path / "in").mkdir()
+    images = [simulate_nuclei(shape, seed=s).image.clip(0, 65535).astype(np.uint16) for s in range(max(1, frames))]
+    axes = "T" * bool(frames) + "ZYX"[-dims:]
+    tifffile.imwrite(tmp_path / "in" / "a.tif", np.stack(images) if frames else images[0], imagej=True, metadata={"axes": axes})
+    first = infer(model, dims, tmp_path / "in", tmp_path / "first", threshold=0.6, save_probabilities=True)
+    channel = 0 if head == "stars" else 1
+    level = float(np.quantile(first["a_probabilities.tif"].take(channel, axis=-3), 0.9))  # that few are left, scattered
+    again = infer(model, dims, tmp_path / "in", tmp_path / "again", threshold=level, from_probabilities=str(tmp_path / "first"))
+    anew = infer(model, dims, tmp_path / "in", tmp_path / "anew", threshold=level)
+    assert again.keys() == anew.keys()
+    assert max(int(array.max()) for name, array in anew.items() if "denoised" not in name) > 0
+    for name, array in anew.items():
+        np.testing.assert_array_equal(again[name], array)
+    assert (tmp_path / "again" / "measurements.csv").read_text() == (tmp_path / "anew" / "measurements.csv").read_text()
+
+
+@pytest.mark.parametrize("model", [(2, "border")], indirect=True)
+def test_what_is_missing_or_wrong_is_said(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", np.zeros((16, 20), np.uint16))
+    infer(model, 2, tmp_path / "in", tmp_path / "first", save_probabilities=True)
+    tifffile.imwrite(tmp_path / "in" / "b.tif", np.zeros((16, 20), np.uint16))
+    words = ["infer", "--dataset_dir", str(tmp_path / "in"), "--model_file", str(model), "--output_dir", str(tmp_path / "out")]
+    words += ["--from_probabilities", str(tmp_path / "first")]
+    assert main(words) == 1
+    assert "holds no b_probabilities of" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "in" / "b.tif").unlink()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", np.zeros((16, 24), np.uint16))
+    assert main(words) == 1
+    assert "has the shape (3, 16, 20), (3, 16, 24) is expected" in capsys.readouterr().err

@@ -69,8 +69,11 @@ def resample(image: Tensor, shape: Sequence[int]) -> Tensor:
     for axis, n in enumerate(shape, first):
         if image.shape[axis] != n:
             lead, rest = math.prod(image.shape[:axis]), math.prod(image.shape[axis + 1 :])
-            plane = image.float().reshape(1, lead, image.shape[axis], rest)
-            plane = F.interpolate(plane, (int(n), rest), mode="bilinear", antialias=True, align_corners=False)
+            # The last axis lies in the rows of a plane: torch 2.13 interpolates columns of width 1 wrongly.
+            size, at = (1, 1, lead, image.shape[axis]), (lead, int(n))
+            if rest > 1:
+                size, at = (1, lead, image.shape[axis], rest), (int(n), rest)
+            plane = F.interpolate(image.float().reshape(size), at, mode="bilinear", antialias=True, align_corners=False)
             image = plane.reshape(*image.shape[:axis], int(n), *image.shape[axis + 1 :])
     return image
 
@@ -78,8 +81,8 @@ def resample(image: Tensor, shape: Sequence[int]) -> Tensor:
 def resample_classes(label: Tensor, shape: Sequence[int]) -> Tensor:
     """Bring class labels to another grid: each voxel gets the class with the largest share of it.
 
-    A voxel is annotated where the annotated share of it is above a half, or, where voxels grow, above half of what one of the
-    old ones makes up: slices and scribbles do not vanish among what nobody annotated.
+    A voxel is annotated where the one that its middle lies in is, or, along axes where voxels grow, any whose middle lies in it:
+    slices and scribbles do not vanish, and what nobody annotated stays so.
 
     Args:
         label: ``(1, [D,] H, W)`` class numbers, -1 where not annotated.
@@ -93,15 +96,26 @@ def resample_classes(label: Tensor, shape: Sequence[int]) -> Tensor:
     """
     if list(label.shape[1:]) == list(shape):
         return label
-    most = torch.zeros((1, *shape))
-    share, found = torch.zeros_like(most), label.new_full((1, *shape), IGNORE)
+    most, found = torch.zeros((1, *shape)), label.new_full((1, *shape), IGNORE)
     for value in label.unique().tolist():  # class by class: memory is that of one
         if value != IGNORE:
             weight = resample((label == value).float(), shape)
             found = torch.where(weight > most, torch.full_like(found, value), found)
-            most, share = torch.maximum(most, weight), share + weight
-    single = math.prod(min(1.0, new / old) for new, old in zip(shape, label.shape[1:], strict=True))
-    return torch.where(share > single / 2 * (1 - 1e-4), found, torch.full_like(found, IGNORE))
+            most = torch.maximum(most, weight)
+    return torch.where(_covered(label != IGNORE, shape), found, torch.full_like(found, IGNORE))
+
+
+def _covered(known: Tensor, shape: Sequence[int]) -> Tensor:
+    """Which voxels of another grid are annotated, see :func:`resample_classes`."""
+    for axis, n in enumerate(shape, 1):
+        old = known.shape[axis]
+        places = ((torch.arange(max(old, n)) + 0.5) * min(old, n) / max(old, n)).long()
+        if n >= old:
+            known = known.index_select(axis, places)
+        else:
+            size = (*known.shape[:axis], int(n), *known.shape[axis + 1 :])
+            known = torch.zeros(size, dtype=torch.int32).index_add_(axis, places, known.int()) > 0
+    return known
 
 
 class TargetSpacingd(Transform):

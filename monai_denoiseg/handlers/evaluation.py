@@ -14,6 +14,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_denoiseg.files import ResultSet, foreign_files, refusal, write_bytes, write_csv, write_json, write_npz
+from monai_denoiseg.handlers.class_table import COLUMNS, ClassTable
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.handlers.panels import prediction_arrays
 from monai_denoiseg.heads import Head, as_head
@@ -32,7 +33,8 @@ class EvaluationWriter:
     """Score every image and write ``metrics.json``, ``per_image.csv``, ``panels/`` and ``arrays/`` when the evaluation ends.
 
     Where an image is labelled: AP, SEG, precision, recall and F1 of the instances, and Dice of objects against background; for
-    semantic classes Dice of each and their mean. Where there is a clean reference: PSNR (paper definition), scale-invariant PSNR
+    semantic classes Dice of each and their mean, and surfaces and volumes by case and class in ``per_class.csv``. Where
+    there is a clean reference: PSNR (paper definition), scale-invariant PSNR
     and SSIM. Of what the denoiser removed, with or without reference: mean, standard deviation and correlation of neighbours
     (``residual_mean``, ``residual_std``, ``residual_autocorrelation_y``, ...). Images are ranked by AP, else by Dice, else by
     PSNR, else by number of objects, else by the correlation of what was removed. What the network does not do is not scored.
@@ -52,6 +54,7 @@ class EvaluationWriter:
         classes: short for the head of these semantic classes, background first.
         head: what the network predicts (``network.head``); None: background, foreground, border.
         denoises: whether the network gives denoised channels (``network.denoises``).
+        surface_tolerance: of the surface Dice of classes, see :class:`~monai_denoiseg.handlers.class_table.ClassTable`.
 
     Raises:
         FileExistsError: (when the evaluation begins) if a file is in the way that is not of an earlier evaluation.
@@ -85,14 +88,17 @@ class EvaluationWriter:
         classes: Sequence[str] | None = None,
         head: Head | None = None,
         denoises: bool = True,
+        surface_tolerance: float = 1.0,
     ) -> None:
         self.output_dir, self.items, self.instances, self.threshold = Path(output_dir), items, instances, threshold
         self.head, self.denoises, self.reduction = as_head(head, classes=classes), denoises, reduction
         self.metrics = self.head.metrics(iou_thresholds, empty, reduction)
         self.pictures, self.keep = pictures, dict(keep or {})
         self.rows: list[dict[str, Any]] = []
+        self.tolerance = surface_tolerance
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._scored = False
+        self._table: ClassTable | None = None
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator with one image a batch."""
@@ -103,12 +109,13 @@ class EvaluationWriter:
     def _reset(self, engine: Any) -> None:
         pictures = [self.output_dir / folder for folder in ("panels", "arrays")]
         taken = [path for folder in pictures for rank in RANKS for path in folder.glob(f"{rank}_*")]
-        targets = [self.output_dir / "metrics.json", self.output_dir / "per_image.csv", *taken]
+        targets = [self.output_dir / name for name in ("metrics.json", "per_image.csv", "per_class.csv")] + taken
         if foreign := foreign_files(self.output_dir, RECORD, targets, {}):
             raise refusal(self.output_dir, RECORD, foreign)
         for metric in self.metrics:
             metric.reset()
         self.rows, self._scratch, self._scored = [], None, False
+        self._table = ClassTable(self.head.classes, self.tolerance) if self.head.classes else None
 
     def _waiting_room(self) -> Path:
         if self._scratch is None:
@@ -136,6 +143,9 @@ class EvaluationWriter:
         if found is not None and "instances" in item:
             truth = torch.as_tensor(item["instances"]).cpu()
             row |= self._score(found, truth)
+            if self._table is not None:
+                unit = getattr(item["image"], "meta", {}).get("unit")
+                self._table.add(row["image"], found, truth, known_spacing(item), unit)
             arrays["truth"] = np.asarray(truth[0])
         return arrays
 
@@ -162,6 +172,7 @@ class EvaluationWriter:
         metrics = self.head.about(self.threshold, self.reduction) | ({} if self.denoises else {"denoises": False})
         for metric in self.metrics if self._scored else []:
             metrics |= metric.aggregate()  # a dictionary, as no single value was asked for
+        metrics |= self._table.metrics() if self._table is not None else {}
         metrics["n_images"] = len(self.rows)
         residual = dict.fromkeys(key for row in self.rows for key in row if key.startswith(RESIDUAL))
         for name in (*DENOISING, "psnr_input", *residual):
@@ -173,8 +184,9 @@ class EvaluationWriter:
         with ResultSet(self.output_dir, RECORD, sweep=True) as results:
             write_json(plain, results.add(self.output_dir / "metrics.json"))
             columns = list(dict.fromkeys(key for row in self.rows for key in row))
-            rows = ({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
-            write_csv(columns, rows, results.add(self.output_dir / "per_image.csv"))
+            write_csv(columns, map(_short, self.rows), results.add(self.output_dir / "per_image.csv"))
+            if self._table is not None and self._table.rows:
+                write_csv(COLUMNS, map(_short, self._table.rows), results.add(self.output_dir / "per_class.csv"))
             if self.pictures:
                 self._write_pictures(results)
 
@@ -199,6 +211,10 @@ def image_name(item: Mapping[str, Any]) -> str:
     """
     path = Path(item["image"])
     return path.name if item.get("frame") is None else f"{path.stem}_frame{item['frame']:04d}{path.suffix}"
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
 
 
 def _best_median_worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:

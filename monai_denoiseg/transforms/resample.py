@@ -126,7 +126,7 @@ class TargetSpacingd(Transform):
     teach a denoiser nothing. Items without annotation, at that size already or of a size nobody knows stay as they are.
 
     Args:
-        target_spacing: voxel size along each axis; None (or empty) for no change.
+        target: voxel size along each axis; None (or empty) for no change.
         image_key: image ``(C, [D,] H, W)``.
         label_key: classes ``(1, [D,] H, W)``, -1 where not annotated.
         spacing_key: voxel size of the image.
@@ -141,12 +141,12 @@ class TargetSpacingd(Transform):
 
     def __init__(
         self,
-        target_spacing: Sequence[float] | None,
+        target: Sequence[float] | None,
         image_key: str = "image",
         label_key: str = "label",
         spacing_key: str = "spacing",
     ) -> None:
-        self.target = check_target(target_spacing)
+        self.target = check_target(target)
         self.image_key, self.label_key, self.spacing_key = image_key, label_key, spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -65,7 +65,7 @@ class ClassTable:
             if not np.isfinite(values).any():
                 continue
             means = [_mean(column) for column in values.T]
-            used = present.any(0)  # a class that no image has says nothing of how well it is found
+            used = np.asarray(present.any(0))  # a class that no image has says nothing of how well it is found
             each, over = bootstrap_intervals(values[:, used] if used.any() else values)
             names = [name for name, use in zip(self.classes[1:], used, strict=True) if use or not used.any()]
             if key != "dice":  # Dice is that of the metric

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from monai.config import NdarrayOrTensor
@@ -85,7 +85,8 @@ def _score(found: Tensor, true: Tensor, sizes: list[float], tolerance: float, mi
         return ClassScore(math.nan, 0.0 if any(counts) else math.nan, *sized)
     # Only the part that holds the class: distance transforms of whole volumes take seconds.
     places = (found | true)[0].nonzero()
-    box = (0, *(slice(int(low), int(high) + 1) for low, high in zip(places.amin(0), places.amax(0), strict=True)))
+    ends = zip(places.amin(0).tolist(), places.amax(0).tolist(), strict=True)
+    box: tuple[Any, ...] = (0, *(slice(low, high + 1) for low, high in ends))
     pair = [torch.nn.functional.pad(mask[box].float(), [1, 1] * len(sizes))[None, None] for mask in (found, true)]
     distance = compute_hausdorff_distance(*pair, include_background=True, percentile=95, spacing=sizes)
     share = compute_surface_dice(*pair, class_thresholds=[tolerance], include_background=True, spacing=sizes)

@@ -137,9 +137,9 @@ class StreamingPredictor:
                     f"the network takes {self.network.in_channels}"
                 )
             if not stays_as_it_is(self.network, image.spatial_shape, self.spacing or image.spacing):
-                target = " x ".join(f"{size:.4g}" for size in self.network.target_spacing)
+                wanted = " x ".join(f"{size:.4g}" for size in self.network.target_spacing)
                 raise ValueError(
-                    f"{path} has to be resampled to voxels of {target}, which the network was trained at, and for that loaded "
+                    f"{path} has to be resampled to voxels of {wanted}, which the network was trained at, and for that loaded "
                     "whole: pass --stream never, or resample it first"
                 )
             targets = self.targets(path)

@@ -108,3 +108,13 @@ def test_the_denoising_sees_no_interpolated_noise(dims: int) -> None:
     segmentation = AnnotatedCrops(patch, 0.5)(respaced)
     assert segmentation is not None
     assert segmentation["spacing"].tolist() == [1.0] * dims
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_units_that_differ_from_file_to_file(dims: int) -> None:
+    """The plan normalises all but CT image by image: a file in another unit has the same probabilities."""
+    torch.manual_seed(0)
+    net, image = network(dims, target_spacing=None, denoises=False), torch.rand(1, 1, *SHAPES[dims]) * 200 + 50
+    plain = DenoiSegInferer()(image, net)
+    for factor in (1e4, 1e-4):
+        torch.testing.assert_close(DenoiSegInferer()(image * factor, net), plain, atol=1e-4, rtol=1e-3)

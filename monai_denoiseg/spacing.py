@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-__all__ = ["SLACK", "UNITS", "voxel_size"]
+__all__ = ["SLACK", "UNITS", "check_target", "voxel_size"]
 
 UNITS = ("voxel", "physical")
 
@@ -45,3 +45,21 @@ or use `units`='voxel'
     if not all(0 < size < float("inf") for size in sizes):
         raise ValueError(f"`spacing` must be positive and finite on every axis, got {sizes}")
     return tuple(sizes)
+
+
+def check_target(spacing: Sequence[float] | None) -> list[float]:
+    """Return the voxel size that images are resampled to as a list of numbers; empty for none.
+
+    Args:
+        spacing: one number an axis, or None.
+
+    Raises:
+        ValueError: for a size that is not positive.
+
+    >>> check_target((1, 0.5)), check_target(None)
+    ([1.0, 0.5], [])
+    """
+    sizes = [float(size) for size in (() if spacing is None else spacing)]
+    if not all(0 < size < float("inf") for size in sizes):
+        raise ValueError(f"`target_spacing` must be positive and finite on every axis, got {sizes}")
+    return sizes

@@ -30,6 +30,7 @@ from monai_denoiseg.bundle.run import RUNS, methods, open_workflow, run_bundle, 
 from monai_denoiseg.bundle.runs import RunFolder
 from monai_denoiseg.bundle.settings import check_settings, settings_of, track_results, user_settings
 from monai_denoiseg.bundle.size_check import check_sizes
+from monai_denoiseg.bundle.target import network_spacing
 from monai_denoiseg.bundle.two_stages import first_stage
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "methods",
     "model_file",
     "need_images",
+    "network_spacing",
     "noise_of_training",
     "open_workflow",
     "plan_recipe",

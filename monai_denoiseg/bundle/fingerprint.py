@@ -33,6 +33,7 @@ class Fingerprint(NamedTuple):
             that are annotated and no background.
         shares: of the annotated voxels of each class, in [0, 1].
         images: number of images looked at.
+        extents: size of each image that knows its voxel size, (images, axes), in the unit of that.
     """
 
     shape: tuple[int, ...]
@@ -42,6 +43,7 @@ class Fingerprint(NamedTuple):
     foreground: tuple[float, float, float, float]
     shares: tuple[float, ...]
     images: int
+    extents: np.ndarray
 
 
 def take_fingerprint(
@@ -79,6 +81,7 @@ def take_fingerprint(
         _foreground(np.concatenate([one.sample for one in looks])),
         tuple((counts / max(1, counts.sum())).tolist()),
         len(looks),
+        np.array([one.shape * one.spacing for one in looks if np.isfinite(one.spacing).all()]).reshape(-1, shapes.shape[1]),
     )
 
 

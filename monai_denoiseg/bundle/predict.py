@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from monai_denoiseg.bundle.folders import bundle_folder, trained_in
 from monai_denoiseg.engines import DenoiSegInferer
+from monai_denoiseg.engines.at_spacing import spacing_for
 from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.heads import rule_of
 from monai_denoiseg.networks import load_network
@@ -37,7 +38,7 @@ def predict(image: ArrayLike, network: Any = None, *, spacing: Any = None, **opt
     Args:
         image: ``([D,] H, W)``, or channel-first ``(C, [D,] H, W)`` for a network of several channels.
         network: folder of a training, ``model.pt``, or a network; None: the nuclei network that came with the package (2D).
-        spacing: voxel size along each axis, for a rule in physical units.
+        spacing: voxel size along each axis, for a rule in physical units and a network that was trained at one voxel size.
         options: of :class:`~monai_denoiseg.engines.DenoiSegInferer` (``tile_size``, ``tta``, ``refine``), ``threshold`` and
             options of the rule (see :func:`~monai_denoiseg.heads.rule_of`).
 
@@ -56,7 +57,7 @@ def predict(image: ArrayLike, network: Any = None, *, spacing: Any = None, **opt
     batch = _batch(image, net.spatial_dims, net.in_channels)
     inferer = DenoiSegInferer(**_defaults(net.spatial_dims) | {key: options.pop(key) for key in INFERER if key in options})
     rule = rule_of(net, **options) if net.n_classes else None
-    output = inferer(batch, net)[0]
+    output = inferer(batch, net, **spacing_for(net, {"spacing": spacing}, "the image"))[0]
     domain = DomainCheck(net)
     domain.add("the image", batch[0])
     domain.report()

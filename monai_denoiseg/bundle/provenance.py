@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from monai_denoiseg.bundle.datalists import count_data, typical_spacing
+from monai_denoiseg.bundle.datalists import count_data
 from monai_denoiseg.bundle.domain import describe_images
+from monai_denoiseg.bundle.target import network_spacing
 from monai_denoiseg.data.digest import content_digest
 from monai_denoiseg.data.volume_files import stored_directions
 from monai_denoiseg.handlers import versions
@@ -47,7 +48,7 @@ def describe_training(
         window: their usual spatial shape, see :func:`~monai_denoiseg.bundle.usual_size`.
 
     Returns:
-        ``versions``, ``settings`` (without folders and files), ``spacing`` (the median voxel size; None if no file tells),
+        ``versions``, ``settings`` (without folders and files), ``spacing`` (that of what is segmented; None if no file tells),
         ``intensity`` (see :func:`intensity_range`), ``directions`` (see :func:`directions_of`) and ``data`` (see
         :func:`fingerprint`).
 
@@ -63,7 +64,7 @@ def describe_training(
     found: dict[str, Any] = {
         "versions": versions(),
         "settings": {key: value for key, value in settings.items() if not key.endswith(OF_A_PLACE) and key not in OF_A_START},
-        "spacing": typical_spacing(training, settings.get("spacing")),
+        "spacing": network_spacing(settings.get("target_spacing"), training, settings.get("spacing")),
         "intensity": intensity_range(training),
         "directions": directions_of(training.data),
         "data": fingerprint(training.data, validation),

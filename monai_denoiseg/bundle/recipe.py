@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.bundle.fingerprint import Fingerprint, take_fingerprint
 from monai_denoiseg.bundle.settings.task_defaults import AUTO
+from monai_denoiseg.bundle.target import choose_target, shape_at
 from monai_denoiseg.checks import per_axis
 from monai_denoiseg.data import intensity_statistics
 
@@ -21,8 +22,8 @@ logger = logging.getLogger(__name__)
 Item = Mapping[str, Any]
 
 OBJECTS: dict[int, dict[str, Any]] = {
-    2: {"patch_size": [64, 64], "batch_size": 32, "normalisation": "dataset"},
-    3: {"patch_size": [32, 64, 64], "batch_size": 2, "normalisation": "image"},
+    2: {"patch_size": [64, 64], "batch_size": 32, "normalisation": "dataset", "target_spacing": None},
+    3: {"patch_size": [32, 64, 64], "batch_size": 2, "normalisation": "image", "target_spacing": None},
 }
 """For numbered objects, by number of axes."""
 VOXELS = {2: 1 << 14, 3: 1 << 17}
@@ -44,6 +45,7 @@ class Recipe:
         limits: intensities beyond which the network sees the limit; None for none.
         statistics: mean and deviation to normalise with; None: those of all training images.
         kind: of the images: ``"ct"``, ``"rgb"``, ``"other"``; empty where nothing was looked at.
+        target_spacing: voxel size that images are brought to; None for any.
 
     >>> print(Recipe([32, 48, 32], 2, "image", kind="other"))
     no Hounsfield units, 2 crops of 32 x 48 x 32 a step, each image normalised by itself
@@ -55,11 +57,12 @@ class Recipe:
     limits: list[float] | None = None
     statistics: tuple[float, float] | None = None
     kind: str = ""
+    target_spacing: list[float] | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """The values of the settings it stands for."""
-        return {key: getattr(self, key) for key in ("patch_size", "batch_size", "normalisation")}
+        return {key: getattr(self, key) for key in OBJECTS[2]}
 
     def about(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
@@ -75,6 +78,8 @@ class Recipe:
         else:
             low, high = self.limits
             parts.append(f"intensities clipped to {low:.4g} to {high:.4g}, normalised by those of the classes")
+        if self.target_spacing:
+            parts.append(f"segmented at voxels of {' x '.join(f'{size:.4g}' for size in self.target_spacing)}")
         return ", ".join(part for part in parts if part)
 
 
@@ -85,13 +90,14 @@ def plan_recipe(
 
     Numbered objects have the same patch whatever the images. With ``classes`` the annotated images are looked at: the patch is as
     large as the median of them, as far as the memory of a step goes; CT, known by its units, is clipped and normalised by the
-    intensities of its classes (other contrasts, such as padding, then do not matter), any other image by its own. What the
-    user has set stays. A training that goes on keeps its plan, whatever has been annotated since.
+    intensities of its classes (other contrasts, such as padding, then do not matter), any other image by its own. Images of
+    other voxel sizes than most are resampled (:func:`~monai_denoiseg.bundle.target.choose_target`). What the user has
+    set stays. A training that goes on keeps its plan, whatever has been annotated since.
 
     Args:
         items: data list of the training, by file.
         load: see :func:`~monai_denoiseg.bundle.fingerprint.take_fingerprint`.
-        settings: plain settings: ``classes``, ``spatial_dims`` and the three that may be ``"auto"``.
+        settings: plain settings: ``classes``, ``spatial_dims`` and those that may be ``"auto"``.
         previous: plan of the run that goes on (:func:`~monai_denoiseg.bundle.resume.previous_recipe`); None for a new run.
 
     Raises:
@@ -100,7 +106,7 @@ def plan_recipe(
     Source: nnU-Net's fingerprint and rules (Isensee et al. 2021), for the memory and time of a laptop.
 
     >>> plan_recipe([], dict, {"classes": None, "spatial_dims": 2, "patch_size": 32}).settings
-    {'patch_size': [32, 32], 'batch_size': 32, 'normalisation': 'dataset'}
+    {'patch_size': [32, 32], 'batch_size': 32, 'normalisation': 'dataset', 'target_spacing': None}
     """
     dims, classes = settings["spatial_dims"], settings.get("classes")
     given = {key: settings[key] for key in OBJECTS[dims] if settings.get(key, AUTO) != AUTO}
@@ -111,20 +117,21 @@ def plan_recipe(
     found = take_fingerprint(items, load, len(classes)) if classes else None
     if found is None:
         return Recipe(**(OBJECTS[dims] | given))
-    recipe = _for_classes(found, given, bool(settings.get("first_stage")))
+    recipe = _for_classes(found, {"target_spacing": choose_target(found, settings), **given}, bool(settings.get("first_stage")))
     logger.info("plan: %s", recipe)
     return recipe
 
 
 def _for_classes(found: Fingerprint, given: Mapping[str, Any], staged: bool) -> Recipe:
     """The plan by a fingerprint; of two stages, both normalise alike."""
-    patch = given.get("patch_size") or patch_for(found.shape)
+    target = given["target_spacing"]
+    patch = given.get("patch_size") or patch_for(shape_at(found, target))
     batch = given.get("batch_size") or max(2, STEP // math.prod(patch))
     ct = found.kind == "ct" and given.get("normalisation") != "image" and not staged
     low, high, mean, spread = found.foreground
     norm = OBJECTS[len(patch)]["normalisation"] if staged else "dataset" if ct else "image"
     limits, statistics = ([low, high], (mean, spread)) if ct and low < high else (None, None)
-    return Recipe(patch, batch, given.get("normalisation", norm), limits, statistics, found.kind)
+    return Recipe(patch, batch, given.get("normalisation", norm), limits, statistics, found.kind, target)
 
 
 def patch_for(shape: Sequence[int]) -> list[int]:

@@ -68,13 +68,21 @@ class AnnotatedCrops:
         self.places = ClassPlaces()
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return a crop with ``image``, ``label`` and ``augmented``, or None where nothing is annotated or targets are."""
+        """Return a crop with ``image``, ``label`` and ``augmented``, or None where nothing is annotated or targets are.
+
+        Of an item at another voxel size (:class:`~monai_denoiseg.transforms.resample.TargetSpacingd`) it is cut from the
+        resampled copy, or None in the share that is left unchanged: for the denoising, cut from the image as it is.
+        """
+        copy = item.get("respaced")
+        if copy is not None and self.unchanged and float(torch.rand(())) < self.unchanged:
+            return None
+        item = item if copy is None else {**item, **copy}
         voxel = None if "target" in item or "label" not in item else self.places.draw(item["label"])
         if voxel is None:
             return None
         image, label = plain(item["image"]), plain(item["label"])
         centre = self._centre(voxel, image.shape[1:])
-        changes = self.prob > 0 and float(torch.rand(())) >= self.unchanged
+        changes = self.prob > 0 and (copy is not None or float(torch.rand(())) >= self.unchanged)
         if changes and float(torch.rand(())) < self.prob:
             matrix = draw_matrix(len(centre), self.angle, self.scale, item.get("spacing"))
             bend = self.bend * (float(torch.rand(())) < 0.3)
@@ -83,7 +91,7 @@ class AnnotatedCrops:
         seen, classes = warped_crop(image, label, centre, self.patch_size, matrix, bend)
         kept = {key: item[key] for key in KEPT if key in item}
         seen = self.appearance(seen.clamp(*self.limits) if self.limits else seen) if changes else seen
-        return {"image": seen, "label": classes, **kept, "augmented": changes}
+        return {"image": seen, "label": classes, **kept, "augmented": changes or copy is not None}
 
     def _centre(self, voxel: Sequence[int], shape: Sequence[int]) -> list[float]:
         """Middle of a crop up to a quarter of its size away from a voxel, inside the image where it is large enough."""

@@ -11,6 +11,7 @@ from monai.engines import PrepareBatch, SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from torch import nn
 
+from monai_denoiseg.engines.at_spacing import spacing_for
 from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.engines.progress import Progress
@@ -97,6 +98,7 @@ class DenoiSegEvaluator(SupervisedEvaluator):
             network: Any = own_network(self.network)
             if "intensity" not in kwargs:
                 kwargs["intensity"] = network.intensity(image)
+            kwargs |= spacing_for(network, batchdata)
             self._look(batchdata, image)
             self.state.output["pred"] = self.inferer(self.precision.layout(image), self.network, *args, **kwargs)
             if self.loss_function is not None:

@@ -13,6 +13,7 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from monai_denoiseg.checks import check_int, per_axis
+from monai_denoiseg.engines.at_spacing import predict_at_spacing
 from monai_denoiseg.engines.blending import predict_blended
 from monai_denoiseg.heads import denoises
 from monai_denoiseg.networks import Network, own_network
@@ -123,7 +124,9 @@ class DenoiSegInferer(Inferer):
         self.tile_size, self.tta, self.output_device, self.refine = tile_size, tta, output_device, refine
 
     @torch.no_grad()
-    def __call__(self, inputs: Tensor, network: Any, *args: Any, intensity: Tensor | None = None, **kwargs: Any) -> Tensor:
+    def __call__(
+        self, inputs: Tensor, network: Any, *args: Any, intensity: Tensor | None = None, spacing: Any = None, **kwargs: Any
+    ) -> Tensor:
         """Predict, with test-time augmentation if asked for.
 
         Args:
@@ -132,20 +135,21 @@ class DenoiSegInferer(Inferer):
             args: nothing; MONAI's engines pass it on.
             kwargs: likewise.
             intensity: ``(B, 2, C)``; by default the network takes it from ``inputs``.
+            spacing: voxel size of the images, for a network with a ``target_spacing``, see :func:`predict_at_spacing`.
 
         Returns:
             ``(B, K + C, [D,] H, W)`` float32: class probabilities (object probability and distances), then denoised
             channels in raw intensities, see :meth:`~monai_denoiseg.networks.DenoiSegNet.activate`.
         """
-        output = self._predict(inputs, network, intensity, self.tta)
+        output = self._anywhere(inputs, network, intensity, spacing, self.tta)
         if self.refines(network):
             output[:, unwrap(network).n_classes :] = self._refined(output, inputs)
         return output
 
     @torch.no_grad()
-    def predict(self, inputs: Tensor, network: Any, *, intensity: Tensor | None = None) -> Tensor:
+    def predict(self, inputs: Tensor, network: Any, *, intensity: Tensor | None = None, spacing: Any = None) -> Tensor:
         """Predict once, neither augmented nor refined; arguments and result as :meth:`__call__`."""
-        return self._predict(inputs, network, intensity, False)
+        return self._anywhere(inputs, network, intensity, spacing, False)
 
     def refines(self, network: Any) -> bool:
         """Whether the denoised image of a network is refined.
@@ -196,9 +200,13 @@ class DenoiSegInferer(Inferer):
         turned = ((k, self._run(orient(window, k, spatial).contiguous(), own, intensity)) for k in turns)
         return own.head.average(((k, orient_inverse(output, k, spatial)) for k, output in turned), spatial)
 
-    def _predict(self, inputs: Tensor, network: Any, intensity: Tensor | None, tta: bool) -> Tensor:
+    def _anywhere(self, inputs: Tensor, network: Any, intensity: Tensor | None, spacing: Any, tta: bool) -> Tensor:
         own = own_network(network)
-        intensity = own.intensity(inputs) if intensity is None else intensity
+        given = own.intensity(inputs) if intensity is None else intensity
+        return predict_at_spacing(lambda images: self._predict(images, own, given, tta), inputs, own, spacing)
+
+    def _predict(self, inputs: Tensor, network: Any, intensity: Tensor, tta: bool) -> Tensor:
+        own = own_network(network)
         size = list(inputs.shape[2:])
         parts = self.tiling(size, own, tta=tta)
         if len(parts) == 1:

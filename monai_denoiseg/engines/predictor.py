@@ -17,6 +17,7 @@ from monai_denoiseg.checks import check_int, check_option
 from monai_denoiseg.data.lazy import can_stream, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.data.save import SEG
+from monai_denoiseg.engines.at_spacing import spacing_for, stays_as_it_is
 from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
@@ -157,7 +158,7 @@ class FilePredictor(Evaluator):
             return
         batch = torch.as_tensor(image).as_subclass(torch.Tensor)[None].to(self.state.device)
         with self.mode(self.network), self.precision.autocast(self.network, batch):
-            pred = self.inferer(self.precision.layout(batch), self.network)
+            pred = self.inferer(self.precision.layout(batch), self.network, **spacing_for(self.network, item, name))
         self.domain.add(name, batch[0])
         self.write({**item, "pred": pred[0].float()})
 
@@ -170,11 +171,12 @@ class FilePredictor(Evaluator):
             return False
         if not can_stream(path):
             return False
-        if is_zarr(path):
-            return True
         look = getattr(self.stream, "open", open_lazy)  # a StreamingPredictor knows the axes
         with look(path) as image:
-            return image.has_frames or math.prod(image.shape[1:]) > self.stream_voxels
+            spacing = getattr(self.stream, "spacing", None) or image.spacing
+            if not stays_as_it_is(self.network, image.spatial_shape, spacing):
+                return False
+            return is_zarr(path) or image.has_frames or math.prod(image.shape[1:]) > self.stream_voxels
 
     def _path(self, index: int) -> str | None:
         data = getattr(self.dataset, "data", None)

@@ -16,6 +16,7 @@ from monai_denoiseg.data.lazy import LazyImage, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.data.sinks import SUFFIXES, part_path
+from monai_denoiseg.engines.at_spacing import stays_as_it_is
 from monai_denoiseg.engines.depends import digest_of
 from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.inferer import DenoiSegInferer
@@ -134,6 +135,12 @@ class StreamingPredictor:
                 raise ValueError(
                     f"{path} has {image.channels} channel(s) (axes {image.axes}, shape {image.shape}), "
                     f"the network takes {self.network.in_channels}"
+                )
+            if not stays_as_it_is(self.network, image.spatial_shape, self.spacing or image.spacing):
+                wanted = " x ".join(f"{size:.4g}" for size in self.network.target_spacing)
+                raise ValueError(
+                    f"{path} has to be resampled to voxels of {wanted}, which the network was trained at, and for that loaded "
+                    "whole: pass --stream never, or resample it first"
                 )
             targets = self.targets(path)
             for target in targets.values():

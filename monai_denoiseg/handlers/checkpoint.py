@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ignite.engine import Engine, Events
 from torch import nn
@@ -52,17 +52,18 @@ def selection_score(
     )
 
 
-def score_tolerance(tolerance: float, alpha: float) -> float:
+def score_tolerance(tolerance: float, alpha: float, head: Any = None) -> float:
     """Tolerance of :class:`BestCheckpoint` for a training.
 
     Args:
         tolerance: the user's ``ap_tolerance``.
         alpha: weight of the denoising loss; without it there is no better denoiser among networks that segment equally well.
+        head: what is predicted: the Dice of classes has no tolerance.
 
     >>> score_tolerance(0.02, 0.5), score_tolerance(0.02, 0.0)
     (0.02, 0.0)
     """
-    return tolerance if alpha > 0 else 0.0
+    return tolerance if alpha > 0 and getattr(head, "key_metric", "ap") == "ap" else 0.0
 
 
 class Best(NamedTuple):

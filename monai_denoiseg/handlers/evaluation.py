@@ -14,6 +14,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_denoiseg.files import ResultSet, foreign_files, refusal, write_bytes, write_csv, write_json, write_npz
+from monai_denoiseg.handlers.class_table import COLUMNS, ClassTable
 from monai_denoiseg.handlers.headline import LABELLED, finite, headline
 from monai_denoiseg.handlers.labels import known_spacing, predicted_labels
 from monai_denoiseg.handlers.panels import prediction_arrays
@@ -34,7 +35,8 @@ class EvaluationWriter:
     """Score every image and write ``metrics.json``, ``per_image.csv``, ``panels/`` and ``arrays/`` when the evaluation ends.
 
     Where an image is labelled: AP, SEG, precision, recall and F1 of the instances, and Dice of objects against background; for
-    semantic classes Dice of each and their mean. Where there is a clean reference: PSNR (paper definition), scale-invariant PSNR
+    semantic classes Dice of each and their mean, and surfaces and volumes by case and class in ``per_class.csv``. Where
+    there is a clean reference: PSNR (paper definition), scale-invariant PSNR
     and SSIM. Of what the denoiser removed, with or without reference: mean, standard deviation and correlation of neighbours
     (``residual_mean``, ``residual_std``, ``residual_autocorrelation_y``, ...). Images are ranked by AP, else by Dice, else by
     PSNR, else by number of objects, else by the correlation of what was removed. What the network does not do is not scored.
@@ -59,6 +61,7 @@ class EvaluationWriter:
         head: what the network predicts (``network.head``); None: background, foreground, border.
         denoises: whether the network gives denoised channels (``network.denoises``).
         seen: digests of the images of the training, see :func:`~monai_denoiseg.handlers.seen.seen_images`.
+        surface_tolerance: of the surface Dice of classes, see :class:`~monai_denoiseg.handlers.class_table.ClassTable`.
 
     Raises:
         FileExistsError: (when the evaluation begins) if a file is in the way that is not of an earlier evaluation.
@@ -93,6 +96,7 @@ class EvaluationWriter:
         head: Head | None = None,
         denoises: bool = True,
         seen: Mapping[str, Sequence[str]] | None = None,
+        surface_tolerance: float = 1.0,
     ) -> None:
         self.output_dir, self.items, self.instances, self.threshold = Path(output_dir), items, instances, threshold
         self.head, self.denoises, self.reduction = as_head(head, classes=classes), denoises, reduction
@@ -100,7 +104,9 @@ class EvaluationWriter:
         self.metrics = {known: self.head.metrics(iou_thresholds, empty, reduction) for known in (False, True)}
         self.pictures, self.keep = pictures, dict(keep or {})
         self.rows: list[dict[str, Any]] = []
+        self.tolerance = surface_tolerance
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._tables: dict[bool, ClassTable] = {}
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator with one image a batch."""
@@ -111,12 +117,13 @@ class EvaluationWriter:
     def _reset(self, engine: Any) -> None:
         pictures = [self.output_dir / folder for folder in ("panels", "arrays")]
         taken = [path for folder in pictures for rank in RANKS for path in folder.glob(f"{rank}_*")]
-        targets = [self.output_dir / "metrics.json", self.output_dir / "per_image.csv", *taken]
+        targets = [self.output_dir / name for name in ("metrics.json", "per_image.csv", "per_class.csv")] + taken
         if foreign := foreign_files(self.output_dir, RECORD, targets, {}):
             raise refusal(self.output_dir, RECORD, foreign)
         for metric in [*self.metrics[False], *self.metrics[True]]:
             metric.reset()
         self.rows, self._scratch = [], None
+        self._tables = {known: ClassTable(self.head.classes, self.tolerance) for known in (False, True) if self.head.classes}
 
     def _waiting_room(self) -> Path:
         if self._scratch is None:
@@ -144,7 +151,11 @@ class EvaluationWriter:
         arrays = prediction_arrays(prediction, image, found, self.head, known_spacing(item), denoises=self.denoises)
         if found is not None and "instances" in item:
             truth = torch.as_tensor(item["instances"]).cpu()
-            row |= self._score(found, truth, bool(row.get("seen")))
+            known = bool(row.get("seen"))
+            row |= self._score(found, truth, known)
+            if self._tables:
+                unit = getattr(item["image"], "meta", {}).get("unit")
+                self._tables[known].add(row["image"], found, truth, known_spacing(item), unit)
             arrays["truth"] = np.asarray(truth[0])
         return arrays
 
@@ -172,6 +183,7 @@ class EvaluationWriter:
         found: dict[str, Any] = {}
         for metric in self.metrics[known] if any(name in row for row in rows for name in LABELLED) else []:
             found |= metric.aggregate()  # a dictionary, as no single value was asked for
+        found |= self._tables[known].metrics() if self._tables else {}
         residual = dict.fromkeys(key for row in rows for key in row if key.startswith(RESIDUAL))
         for name in (*DENOISING, "psnr_input", *residual):
             values = [row[name] for row in rows if math.isfinite(row.get(name, math.nan))]
@@ -187,8 +199,9 @@ class EvaluationWriter:
         with ResultSet(self.output_dir, RECORD, sweep=True) as results:
             write_json(plain, results.add(self.output_dir / "metrics.json"))
             columns = list(dict.fromkeys(key for row in self.rows for key in row))
-            rows = ({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.rows)
-            write_csv(columns, rows, results.add(self.output_dir / "per_image.csv"))
+            write_csv(columns, map(_short, self.rows), results.add(self.output_dir / "per_image.csv"))
+            if classes := [row for table in self._tables.values() for row in table.rows]:
+                write_csv(COLUMNS, map(_short, classes), results.add(self.output_dir / "per_class.csv"))
             if self.pictures:
                 self._write_pictures(results)
 
@@ -213,6 +226,10 @@ def image_name(item: Mapping[str, Any]) -> str:
     """
     path = Path(item["image"])
     return path.name if item.get("frame") is None else f"{path.stem}_frame{item['frame']:04d}{path.suffix}"
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
 
 
 def _best_median_worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -41,7 +41,7 @@ def headline(
     seen, new = ([row for row in scored if bool(row.get("seen")) == known] for known in (True, False))
     first = bool(seen) and not new
     metrics = summary(first) | {"n_images": len(rows), "n_scored": len(seen if first else new)}
-    metrics["intervals"] = _intervals(seen if first else new, reduction)
+    metrics["intervals"] = _intervals(seen if first else new, reduction) | metrics.get("intervals", {})
     if not seen:
         return metrics
     counts = {role: sum(row["seen"] == role for row in seen) for role in ("trained", "validated")}
@@ -53,7 +53,8 @@ def headline(
         logger.warning(told + "the scores are those of the %d others", *numbers, len(new))
     metrics |= {"n_trained": counts["trained"], "n_validated": counts["validated"]}
     metrics["headline"] = "images of the training" if first else "new images"
-    metrics["seen"] = summary(True) | {"n_scored": len(seen), "intervals": _intervals(seen, reduction)}
+    of_seen = summary(True) | {"n_scored": len(seen)}
+    metrics["seen"] = of_seen | {"intervals": _intervals(seen, reduction) | of_seen.get("intervals", {})}
     return metrics
 
 

@@ -13,6 +13,7 @@ from monai.bundle import ConfigWorkflow
 from monai_denoiseg.bundle.run import start_workflow
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.engines import Precision, first_cause
+from monai_denoiseg.engines.at_spacing import spacing_for
 from monai_denoiseg.files import move_file
 from monai_denoiseg.label.bundles import model_problem
 
@@ -25,18 +26,22 @@ class Loaded(NamedTuple):
         inferer: see :class:`~monai_denoiseg.engines.DenoiSegInferer`.
         image: the image ``(C, [D,] H, W)`` as the bundle loads it.
         precision: device and precision.
+        spacing: voxel size of the image, NaN where nobody knows.
     """
 
     network: Any
     inferer: Any
     image: torch.Tensor
     precision: Precision
+    spacing: torch.Tensor | None = None
 
     def probabilities(self) -> torch.Tensor:
         """Class probabilities ``(K, [D,] H, W)`` of the image, averaged over orientations if the bundle says so."""
         batch = self.precision.layout(self.image[None].to(self.precision.device))
         with torch.no_grad(), self.precision.autocast(self.network, batch):
-            output: torch.Tensor = self.inferer(batch, self.network)[0].float().cpu()
+            output: torch.Tensor = (
+                self.inferer(batch, self.network, **spacing_for(self.network, {"spacing": self.spacing}))[0].float().cpu()
+            )
         return output[: self.network.head.probability_channels]
 
 
@@ -166,4 +171,4 @@ def load_for(bundle: str | Path, image: str | Path, settings: Mapping[str, Any] 
         raise ValueError(f"{Path(image).name}: {cause}") from error
     precision = Precision(get("device"), get("amp"))
     network: Any = precision.prepare(get("network")).eval()
-    return Loaded(network, get("inferer"), torch.as_tensor(item["image"]).as_subclass(torch.Tensor), precision)
+    return Loaded(network, get("inferer"), torch.as_tensor(item["image"]).as_subclass(torch.Tensor), precision, item["spacing"])

@@ -27,6 +27,7 @@ from monai_denoiseg.networks.padding import check_image, reflect_to_multiple
 from monai_denoiseg.networks.plausible import plausible, within
 from monai_denoiseg.networks.prepare import usable_weights
 from monai_denoiseg.networks.unet import CAREUNet
+from monai_denoiseg.spacing import check_target
 
 NORMALISATIONS = ("dataset", "image")
 
@@ -42,9 +43,8 @@ class DenoiSegNet(nn.Module):
     each *whole* image, few outliers aside (``"image"``); tiles and crops must then be given the numbers of the image they come
     from (``intensity=net.intensity(image)``).
 
-    The buffer ``threshold`` holds two foreground probabilities above which a voxel belongs to an object: best AP, best SEG;
-    ``blind`` is false where target images were shown in training (see :func:`~monai_denoiseg.transforms.refine_denoised`);
-    ``description`` tells the rest; of what stands in a buffer as well, the buffer counts.
+    Buffers: ``threshold``, two foreground probabilities from which a voxel belongs to an object (best AP, best SEG); ``blind``,
+    false where target images were shown in training; ``description``, the rest; what stands in a buffer as well counts there.
 
     Args:
         spatial_dims: 2 or 3.
@@ -63,6 +63,7 @@ class DenoiSegNet(nn.Module):
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
         flips: False for images with a left and a right side: test-time augmentation has then nothing to average.
         limits: lowest and highest intensity it looks at; what lies beyond is given back to the denoised image. None for all.
+        target_spacing: voxel size that the inferer brings images to before it segments them; None for any.
         head: what is predicted besides the denoised image, with its rule; None: background, foreground, border.
         backbone: another network in place of the U-Net, whose own arguments then have no effect: a definition as in JSON
             (``{"_target_": "monai.networks.nets.SegResNet", ...}``), or the network itself, see :class:`ForeignNet`.
@@ -89,11 +90,11 @@ class DenoiSegNet(nn.Module):
     blind: Tensor
     description: Tensor
     classes: list[str]
-    denoises: bool
     multiple: list[int]
     receptive_radius: list[int]
     sees_whole: bool
     limits: list[float]
+    target_spacing: list[float]
     window: Optional[list[int]]  # noqa: UP045 (TorchScript)
     bounded: bool
     bounds: list[list[float]]
@@ -117,6 +118,7 @@ class DenoiSegNet(nn.Module):
         quarter_turns: bool = True,
         flips: bool = True,
         limits: Sequence[float] | None = None,
+        target_spacing: Sequence[float] | None = None,
         head: Head | None = None,
         backbone: Any = None,
         multiple: Any = None,
@@ -137,7 +139,7 @@ class DenoiSegNet(nn.Module):
         self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
         self.n_classes, self.classes = self.head.channels, self.head.classes
         self.multiple, self.sees_whole = self.unet.multiple(), self.unet.sees_whole
-        self.flips, self.limits = flips, check_limits(limits)
+        self.flips, self.limits, self.target_spacing = flips, check_limits(limits), check_target(target_spacing)
         self.plan = {"spatial_dims": spatial_dims, "in_channels": in_channels, "denoises": denoises}
         self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
@@ -288,7 +290,7 @@ class DenoiSegNet(nn.Module):
         found, state_dict = present_state(state_dict, prefix)
         if found is not None:
             self.head = matching_head(found, self.architecture, self.head)
-            self.flips, self.limits = sight_of(found)
+            self.flips, self.limits, self.target_spacing = sight_of(found)
             self._file = blank_description() | found
             know_domain(self)
             state_dict[prefix + KEY] = self.description.clone()

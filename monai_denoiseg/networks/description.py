@@ -15,6 +15,7 @@ from monai_denoiseg.heads.rule import METRICS
 from monai_denoiseg.intensity import check_limits
 from monai_denoiseg.networks.backbone import same_backbone
 from monai_denoiseg.networks.format1 import OWN_KEYS, read_format_1
+from monai_denoiseg.spacing import check_target
 
 FORMAT = 2
 """Raised only when a field changes its meaning. New fields do not raise it: a program keeps those it does not know."""
@@ -23,7 +24,7 @@ SIZE = 1 << 17
 """Bytes of the buffer: a fixed length lets MONAI's ``copy_model_state`` and strict foreign loads copy it as any other value."""
 
 KEY = "description"
-_NOT_OF_THE_WEIGHTS = ("normalisation", "quarter_turns", "flips", "limits", "multiple", "receptive_radius")
+_NOT_OF_THE_WEIGHTS = ("normalisation", "quarter_turns", "flips", "limits", "target_spacing", "multiple", "receptive_radius")
 
 
 def blank_description() -> dict[str, Any]:
@@ -139,24 +140,25 @@ def describe_architecture(network: Any, modes: tuple[str, ...]) -> dict[str, Any
         **network.unet.arguments(),
         **({} if network.flips else {"flips": False}),
         **({"limits": list(network.limits)} if network.limits else {}),
+        **({"target_spacing": list(network.target_spacing)} if network.target_spacing else {}),
         "normalisation": modes[int(network.image_mode)],
         "quarter_turns": bool(network.quarter_turns),
     }
 
 
-def sight_of(fields: Mapping[str, Any]) -> tuple[bool, list[float]]:
-    """Whether images may be flipped, and the limits of the intensities that are looked at, as a file tells.
+def sight_of(fields: Mapping[str, Any]) -> tuple[bool, list[float], list[float]]:
+    """Whether images may be flipped, the limits of the intensities that are looked at, and the voxel size, as a file tells.
 
-    Both go with the weights, whatever the network was built with that they are loaded into.
+    All go with the weights, whatever the network was built with that they are loaded into.
 
     Args:
         fields: the file's description.
 
     >>> sight_of({"architecture": {"limits": [0, 50]}}), sight_of({})
-    ((True, [0.0, 50.0]), (True, []))
+    ((True, [0.0, 50.0], []), (True, [], []))
     """
     known = fields.get("architecture", {})
-    return bool(known.get("flips", True)), check_limits(known.get("limits"))
+    return bool(known.get("flips", True)), check_limits(known.get("limits")), check_target(known.get("target_spacing"))
 
 
 def describe_network(network: Any, file: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def dice_columns(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def dice_table(run: RunFolder) -> str:
-    """List the Dice of each semantic class; nothing where instances were found.
+    """List Dice, surfaces and volume of each semantic class; nothing where instances were found.
 
     Args:
         run: the run's parts.
@@ -79,21 +79,41 @@ def dice_table(run: RunFolder) -> str:
     names = class_names(run)
     if not any(np.isfinite(number(run.metrics.get(f"dice_{name}"))) for name in names):
         return ""
-    rows = "".join(_row(run, label, names) for label in range(1, len(names)))
-    head = "<tr><th>Class</th><th>Dice</th><th>lowest</th><th>highest</th><th>Images with it</th></tr>"
+    more = [(key, title) for key, title in _MORE if any(np.isfinite(number(run.metrics.get(f"{key}_{name}"))) for name in names)]
+    rows = "".join(_row(run, label, names, [key for key, _ in more]) for label in range(1, len(names)))
+    titles = ("Class", "Dice", "95 % interval", "lowest", "highest", "Images with it", *(title for _, title in more))
+    head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
     table = f'<div class="table"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    tolerance = number(run.metrics.get("surface_tolerance"))
     lead = (
         "Dice is twice the common voxels over the sum of found and annotated voxels. Mean over the images that have the class; "
         "the figure at the top is the mean over the classes."
+        + (f" Surface Dice: share of the surfaces less than {tolerance:g} apart. " if np.isfinite(tolerance) else "")
+        + ("Intervals: where the mean would lie with other images of this kind (bootstrap)." if _interval(run, "dice") else "")
     )
     return section("Class by class", lead, table)
 
 
-def _row(run: RunFolder, label: int, names: list[str]) -> str:
+_MORE = (("hd95", "HD95"), ("surface_dice", "Surface Dice"), ("volume_error_ml", "Volume error, mL"))
+
+
+def _interval(run: RunFolder, key: str) -> str:
+    known = run.metrics.get("intervals")
+    ends = known.get(key) if isinstance(known, dict) else None
+    if not isinstance(ends, list) or not np.isfinite([number(end) for end in ends]).all():
+        return ""
+    return " – ".join(f"{number(end):.3f}" for end in ends)
+
+
+def _row(run: RunFolder, label: int, names: list[str], more: list[str]) -> str:
     mean, values = number(run.metrics.get(f"dice_{names[label]}")), column(run.images, f"dice_{names[label]}")
     values = values[np.isfinite(values)]
     bar = f'<span class="bar" style="--share:{100 * min(max(mean, 0), 1):.0f}%"></span>' if np.isfinite(mean) else ""
     low, high = (f"{end:.3f}" if len(values) else "–" for end in (min(values, default=0), max(values, default=0)))
     name = f'<span class="swatch" style="--colour:{class_colour(label, len(names))}">{escape(names[label])}</span>'
     shown = f"{mean:.3f}" if np.isfinite(mean) else "–"
-    return f"<tr><td>{name}</td><td>{shown}{bar}</td><td>{low}</td><td>{high}</td><td>{len(values)}</td></tr>"
+    others = [number(run.metrics.get(f"{key}_{names[label]}")) for key in more]
+    figures = [f"{value:.3g}" if np.isfinite(value) else "–" for value in others]
+    interval = _interval(run, f"dice_{names[label]}") or "–"
+    cells = (name, f"{shown}{bar}", interval, low, high, str(len(values)), *figures)
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -25,6 +25,7 @@ from monai_denoiseg.transforms.labels import (
     StarLabeld,
 )
 from monai_denoiseg.transforms.orientation import RandOrient, RandOrientd, star_rays
+from monai_denoiseg.transforms.resample import TargetSpacingd
 from monai_denoiseg.transforms.split import SplitPredictiond
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "StarLabeld",
     "StarsToInstances",
     "StarsToInstancesd",
+    "TargetSpacingd",
     "WholeIntensityd",
     "refine_denoised",
     "star_rays",

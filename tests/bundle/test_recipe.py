@@ -59,7 +59,8 @@ def test_other_units_are_normalised_image_by_image() -> None:
 def test_what_the_user_sets_stays() -> None:
     given = settings(3, patch_size=16, batch_size=5, normalisation="image")
     recipe = plan_recipe([scan((20, 36, 44), 40, 80)], dict, given)
-    assert recipe.settings == {"patch_size": [16, 16, 16], "batch_size": 5, "normalisation": "image"}
+    sizes = {"patch_size": [16, 16, 16], "batch_size": 5, "target_spacing": [1.0, 1.0, 1.0]}
+    assert recipe.settings == {**sizes, "normalisation": "image"}
     assert recipe.limits is None
 
 

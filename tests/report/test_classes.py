@@ -59,7 +59,7 @@ def test_dice_class_by_class(tmp_path: Path) -> None:
         assert shown in rows[0]
     assert "left &lt;kidney&gt;" in rows[1]
     assert ">0.512<" in rows[1]
-    assert rows[2].count("–") == 3, "nobody annotated a spleen"
+    assert rows[2].count("–") == 4, "nobody annotated a spleen"
     assert ">0<" in rows[2]
     assert "<kidney>" not in html
     assert "nan" not in html.partition("<main>")[2].partition("Settings and versions")[0]

@@ -7,12 +7,15 @@ from functools import cache
 from monai_denoiseg.bundle.settings.dicom_keys import DICOM
 from monai_denoiseg.bundle.settings.measure_keys import MEASURE
 from monai_denoiseg.bundle.settings.prediction_keys import CLASSIC, PREDICTION, SHARED
+from monai_denoiseg.bundle.settings.score_keys import SCORES
 from monai_denoiseg.bundle.settings.setting import EVALUATE, INFER, SINGLE, TRAIN, Setting
 from monai_denoiseg.bundle.settings.single_image_keys import SINGLE_IMAGE
 from monai_denoiseg.bundle.settings.source_keys import SOURCES
 from monai_denoiseg.bundle.settings.training_keys import TRAINING
 
-SETTINGS: tuple[Setting, ...] = (*TRAINING, *SOURCES, *DICOM, *PREDICTION, *MEASURE, *SINGLE_IMAGE, *SHARED, *CLASSIC)
+SETTINGS: tuple[Setting, ...] = (
+    *(*TRAINING, *SOURCES, *DICOM, *PREDICTION, *MEASURE, *SINGLE_IMAGE, *SHARED, *CLASSIC, *SCORES),
+)
 CONFIGS = (TRAIN, INFER, EVALUATE, SINGLE)
 GROUPS = (
     *("Data", "Network", "Method", "Start", "When to stop", "Loss", "Labels and objects", "Steps and batches", "Two stages"),

@@ -32,6 +32,14 @@ STEPS: tuple[Setting, ...] = (
         default="auto: 32, in 3D 2; with classes by the patch, at least 2",
     ),
     _key(
+        "target_spacing",
+        Planned(PerAxis(Real(0, open_low=True), single=False)),
+        "With classes, images of other pixel or voxel sizes are resampled to this one to be segmented, and the result back.",
+        unit="as spacing",
+        null="never",
+        default="auto: with classes the median of the annotated images, along coarse axes their 10th percentile; else never",
+    ),
+    _key(
         "labelled_fraction",
         Planned(Real(0, 1)),
         "Share of each batch that comes from annotated images.",

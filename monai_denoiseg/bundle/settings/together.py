@@ -66,6 +66,21 @@ def _loss_fits(values: Values) -> None:
         raise ValueError(f"`segmentation_loss` is {loss!r}, but `head` {values['head']!r} predicts no classes: leave it out")
 
 
+def _grid_fits(values: Values) -> None:
+    """Images of numbered objects, and those that other parts of a training read, are taken as they are."""
+    target, zoom = values.get("target_spacing"), values.get("zoom")
+    if target in (None, "auto"):
+        return
+    if not values.get("classes"):
+        raise ValueError(f"`target_spacing` is {target}, but that is for `classes`: resample images of numbered objects first")
+    zooms = isinstance(zoom, (int, float)) and zoom > 1
+    others = {"zoom": zooms, "target": values.get("target"), "first_stage": values.get("first_stage")}
+    if key := next((key for key, used in others.items() if used), None):
+        raise ValueError(
+            f"`target_spacing` is {target} and `{key}` {values[key]!r}, which needs the images as they are: leave one of them out"
+        )
+
+
 def _classes_fit(values: Values) -> None:
     if values.get("head") is not None:
         head_class(values["head"], values.get("classes")).check_keys(values.get("classes"), values.get("class_weights"))
@@ -153,7 +168,10 @@ def _runtime_has_a_network(values: Values) -> None:
 
 _PREDICTION: tuple[Callable[[Values], None], ...] = (_whole_in_voxels, _smoothness_fits, _one_network)
 _RULES: dict[str, tuple[Callable[[Values], None], ...]] = {
-    TRAIN: (_something_is_learnt, _crops_fit, _loss_fits, _classes_fit, _rays_fit, _levels_fit, _stages_fit, _whole_in_voxels),
+    TRAIN: (
+        *(_something_is_learnt, _crops_fit, _loss_fits, _grid_fits, _classes_fit, _rays_fit, _levels_fit, _stages_fit),
+        _whole_in_voxels,
+    ),
     INFER: (*_PREDICTION, _runtime_has_a_network),
     EVALUATE: _PREDICTION,
     SINGLE: (_start_fits, _expert_has_its_network),

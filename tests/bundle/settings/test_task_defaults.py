@@ -25,7 +25,8 @@ def test_nothing_of_the_task_is_left_open(bundle: str) -> None:
     """What is still ``auto`` is read by the parts themselves or planned from the images."""
     values = config(bundle)
     left = {key for key, value in (values | task_defaults(values)).items() if value == AUTO}
-    assert left == {"amp", "kernel_size", "strides", "share_spots", "patch_size", "batch_size", "normalisation"}
+    planned = {"patch_size", "batch_size", "normalisation", "target_spacing"}
+    assert left == {"amp", "kernel_size", "strides", "share_spots", *planned}
     assert task_defaults(values) == module.OBJECTS
 
 

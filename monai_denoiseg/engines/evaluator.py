@@ -13,8 +13,8 @@ from torch import nn
 
 from monai_denoiseg.engines.at_spacing import spacing_for
 from monai_denoiseg.engines.domain_check import DomainCheck
+from monai_denoiseg.engines.news import only_news
 from monai_denoiseg.engines.precision import Precision
-from monai_denoiseg.engines.progress import Progress
 from monai_denoiseg.engines.trainer import average_parts
 from monai_denoiseg.losses import DenoiSegLoss
 from monai_denoiseg.networks import own_network
@@ -79,16 +79,7 @@ class DenoiSegEvaluator(SupervisedEvaluator):
             # Before the handlers, so that they find the averages when an epoch is completed.
             average_parts(self)
         self._register_handlers(val_handlers or [])
-        self.progress = Progress(self, "batch")
-
-    def run(self, global_epoch: int = 1) -> None:
-        """Evaluate, with a bar where somebody looks on.
-
-        Args:
-            global_epoch: see MONAI's ``Evaluator.run``.
-        """
-        with self.progress:
-            super().run(global_epoch)
+        only_news(self)
 
     def _iteration(self, engine: Any, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         hidden, targets, args, kwargs = self.prepare_batch(batchdata, self.state.device, self.non_blocking)

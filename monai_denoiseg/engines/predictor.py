@@ -22,8 +22,8 @@ from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.engines.existing import ExistingResults
 from monai_denoiseg.engines.frames import frames_of, loaded_frames
+from monai_denoiseg.engines.news import only_news
 from monai_denoiseg.engines.precision import Precision
-from monai_denoiseg.engines.progress import Progress
 from monai_denoiseg.heads import denoises, head_of
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class FilePredictor(Evaluator):
         self.failures: dict[str, str] = {}
         self.domain = DomainCheck(self.network)
         self.add_event_handler(Events.STARTED, lambda _: self.failures.clear())
-        self.progress = Progress(self, "image")
+        only_news(self)
 
     def _existing(self, policy: str) -> ExistingResults:
         """What looks after earlier results: it knows what writes them and what they depend on."""
@@ -213,8 +213,7 @@ class FilePredictor(Evaluator):
             RuntimeError: naming the files that failed, after the others are done.
         """
         self.skipped = self.plan()
-        with self.progress:
-            super().run(global_epoch)
+        super().run(global_epoch)
         self.domain.report()
         if self.failures:
             listed = "; ".join(f"{name}: {reason}" for name, reason in self.failures.items())

@@ -12,8 +12,8 @@ from monai.engines.utils import IterationEvents
 from torch import nn
 from torch.optim import Optimizer
 
+from monai_denoiseg.engines.news import only_news
 from monai_denoiseg.engines.precision import Precision
-from monai_denoiseg.engines.progress import Progress
 from monai_denoiseg.losses import JointLoss
 
 PARTS = {"loss": "total", "denoising": "denoising", "segmentation": "segmentation"}
@@ -102,12 +102,7 @@ class DenoiSegTrainer(SupervisedTrainer):
         # Before the handlers, so that they find the averages when an epoch is completed.
         average_parts(self)
         self._register_handlers(train_handlers or [])
-        self.progress = Progress(self, "step", epochs=True)
-
-    def run(self) -> None:
-        """Train, with a bar where somebody looks on."""
-        with self.progress:
-            super().run()
+        only_news(self, epochs=True)
 
     def _iteration(self, engine: Any, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         inputs, targets, args, kwargs = self.prepare_batch(batchdata, self.state.device, self.non_blocking)

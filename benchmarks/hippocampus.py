@@ -23,6 +23,8 @@ from common import RESULTS, record, run_bundle
 
 CLASSES = ["background", "anterior", "posterior"]
 STEPS_PER_EPOCH = 20
+TUNING = slice(100, 130)
+"""Cases of `dev_train` that no training sees, for choices."""
 
 
 def prepare(data: Path, root: Path, part: str, names: list[str]) -> Path:
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=5, help="annotated volumes")
     parser.add_argument("--steps", type=int, default=360, help="steps of the training, in epochs of 20")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--test", choices=["dev_test", "tuning"], default="dev_test", help="tuning: 30 unused ones of dev_train")
     parser.add_argument("--name", default="plan", help="of the result")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further keys of train.json")
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work", help="folder for data and runs")
@@ -65,7 +68,8 @@ def main() -> None:
     name = f"hippocampus_n{args.labels}_{args.name}_{args.steps}"
     shutil.rmtree(args.work / name, ignore_errors=True)
     train = prepare(data, args.work / name / "train", "dev_train", split["dev_train"][: args.labels])
-    test = prepare(data, args.work / name / "test", "dev_test", split["dev_test"])
+    tuning = "dev_train", split["dev_train"][TUNING]
+    test = prepare(data, args.work / name / "test", *(tuning if args.test == "tuning" else ("dev_test", split["dev_test"])))
     epochs = max(1, args.steps // STEPS_PER_EPOCH)
     settings = {"classes": CLASSES, "max_epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH, "val_interval": epochs}
     settings |= dict(pair.split("=", 1) for pair in args.set)
@@ -74,7 +78,7 @@ def main() -> None:
         runs.append({"seed": seed, **one_run(args.work / name / f"s{seed}", train, test, {**settings, "seed": seed})})
         used = runs[-1].pop("settings")
         print(f"seed {seed}: dice {runs[-1]['dice']:.4f}, worst {runs[-1]['worst']:.3f}, {runs[-1]['cpu_seconds']:.0f} CPU s")
-    result = {"labels": args.labels, "steps": epochs * STEPS_PER_EPOCH, "test": "dev_test", "runs": runs}
+    result = {"labels": args.labels, "steps": epochs * STEPS_PER_EPOCH, "test": args.test, "runs": runs}
     result |= {key: float(np.mean([run[key] for run in runs])) for key in ("dice", "worst", "cpu_seconds")}
     result["settings"] = {key: value for key, value in used.items() if not key.endswith("_dir")}
     print("recorded in", record(name, result, args.results))

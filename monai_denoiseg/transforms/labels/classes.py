@@ -161,7 +161,9 @@ not annotated (see `ignore_value`)
         if shape[0] != 1:
             raise ValueError(f"`label` must have the shape (1, [D,] H, W), got {shape}; add or select a channel")
         lowest = open_value(range(1, len(self.classes))) if len(self.classes) <= MOST_CLASSES else IGNORE
-        known = np.isin(values, np.arange(IGNORE, len(self.classes))) | ((values >= lowest) & (values < IGNORE) & (values % 2 == 1))
+        known = np.isin(values, np.arange(IGNORE, len(self.classes))) | (
+            (values >= lowest) & (values < IGNORE) & (values % 2 == 1)
+        )
         if not known.all():
             odd = [f"{value:g}" for value in np.unique(values[~known])]
             named = ", ".join(f"{number} {name}" for number, name in enumerate(self.classes))

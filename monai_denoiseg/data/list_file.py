@@ -39,7 +39,8 @@ def read_list_file(path: str | os.PathLike, section: str) -> list[Item]:
     """Read a section of a data list.
 
     An entry is ``{"image": path, "label": path?, "clean": path?, "target": path?, "group": any?, "fold": integer?,
-    "annotated": names of classes?}``, or a path alone. Paths are relative to the JSON file. Without a label, or with an empty one, an image is unlabelled.
+    "annotated": names of classes?}``, or a path alone. Paths are relative to the JSON file. Without a label, or with an empty
+    one, an image is unlabelled. ``annotated`` names the classes that its label shows, where not all are annotated.
 
     Args:
         path: the JSON file: ``{"training": [entries], "validation": [entries], "testing": [entries]}``; further keys are left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,6 +73,20 @@ def is_open(label: Tensor, number: int) -> Tensor:
     return (label < IGNORE) & (((IGNORE - label.long()) >> number) & 1 > 0)
 
 
+def opens(label: Any, n_classes: int) -> Any:
+    """Where a label has a value that :func:`open_value` makes.
+
+    Args:
+        label: class numbers of any shape, NumPy or PyTorch.
+        n_classes: the background included.
+
+    >>> opens(np.array([0, -1, -2, -3, -5, -9]), 3).tolist()
+    [False, False, False, True, True, False]
+    """
+    lowest = open_value(range(1, n_classes)) if n_classes <= MOST_CLASSES else IGNORE
+    return (label < IGNORE) & (label >= lowest) & (label % 2 == 1)
+
+
 def merge_open(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """Count the open classes as background, voxel by voxel: the probability of either is the sum of theirs.
 
@@ -90,6 +105,7 @@ def merge_open(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not label.numel() or int(label.min()) >= IGNORE:
         return logits, label
-    which = torch.cat([is_open(label, number) for number in range(logits.shape[1])], 1)
+    known = opens(label, logits.shape[1])
+    which = torch.cat([known & is_open(label, number) for number in range(logits.shape[1])], 1)
     joined = torch.cat([logits[:, :1], logits.masked_fill(~which, _NEVER)[:, 1:]], 1).logsumexp(1, keepdim=True)
-    return torch.cat([joined, logits.masked_fill(which, _NEVER)[:, 1:]], 1), torch.where(label < IGNORE, 0, label)
+    return torch.cat([joined, logits.masked_fill(which, _NEVER)[:, 1:]], 1), torch.where(known, 0, label)

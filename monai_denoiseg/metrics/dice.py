@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
-from monai_denoiseg.open_classes import is_open
+from monai_denoiseg.open_classes import is_open, opens
 
 __all__ = ["DICE", "ClassDice", "class_dice", "class_present", "dice_names", "dice_of_set", "dice_row", "mean_dice"]
 
@@ -50,7 +50,8 @@ def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: i
     annotated = true != IGNORE
     predicted, true = predicted[annotated], true[annotated]
     for name, values in (("prediction", predicted), ("truth", true)):
-        odd = values[((values < 0) & ((values >= IGNORE) | (name == "prediction"))) | (values >= n_classes)]
+        known = opens(values, n_classes) if name == "truth" else torch.zeros_like(values, dtype=torch.bool)
+        odd = values[((values < 0) & ~known) | (values >= n_classes)]
         if len(odd):
             raise ValueError(f"`{name}` must hold classes 0 to {n_classes - 1}, got {odd[0].item():g}")
     # Class by class: one-hot labels of a large volume would take K times its memory.

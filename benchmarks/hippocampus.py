@@ -18,11 +18,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 from common import RESULTS, record, run_bundle
 
+NOT_ANNOTATED = 255
+SCRIBBLED = 0.05
 CLASSES = ["background", "anterior", "posterior"]
 STEPS_PER_EPOCH = 20
+TUNING = slice(100, 130)
+"""Cases of `dev_train` that no training sees, for choices."""
 
 
 def prepare(data: Path, root: Path, part: str, names: list[str]) -> Path:
@@ -32,6 +37,31 @@ def prepare(data: Path, root: Path, part: str, names: list[str]) -> Path:
         for name in names:
             shutil.copy(data / part / kind / f"{name}.nii.gz", root / kind / f"{name}.nii.gz")
     return root
+
+
+def scribble(label: np.ndarray, seed: int) -> np.ndarray:
+    """Lines of voxels along the first axis, drawn at random, that are 5 % of the volume; all else is not annotated."""
+    drawn = np.random.default_rng(seed).random(label.shape[1:]) < SCRIBBLED
+    return np.where(drawn[None], label, NOT_ANNOTATED)
+
+
+def annotate(root: Path, annotation: str) -> Path:
+    """Leave a part of the annotation; return what `dataset_dir` has to be."""
+    entries = []
+    for i, path in enumerate(sorted((root / "labels").iterdir())):
+        stored = nibabel.load(path)
+        label, entry = np.rint(np.asarray(stored.dataobj)).astype(np.uint8), {"image": f"images/{path.name}"}
+        if annotation == "scribbles":
+            label = scribble(label, i)
+        elif annotation == "one_class":
+            label = np.where(label == 1 + i % 2, label, 0)
+            entry["annotated"] = [CLASSES[1 + i % 2]]
+        image = nibabel.Nifti1Image(label.astype(np.uint8), stored.affine, stored.header)
+        image.set_data_dtype(np.uint8)
+        nibabel.save(image, path)
+        entries.append(entry | {"label": f"labels/{path.name}"})
+    (root / "data.json").write_text(json.dumps({"training": entries}))
+    return root / "data.json"
 
 
 def one_run(run: Path, train: Path, test: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +84,9 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=5, help="annotated volumes")
     parser.add_argument("--steps", type=int, default=360, help="steps of the training, in epochs of 20")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parts = "5 %% of the voxels, or one class in every other case and the other class in the rest"
+    parser.add_argument("--annotation", choices=["full", "scribbles", "one_class"], default="full", help=parts)
+    parser.add_argument("--test", choices=["dev_test", "tuning"], default="dev_test", help="tuning: 30 unused ones of dev_train")
     parser.add_argument("--name", default="plan", help="of the result")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further keys of train.json")
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work", help="folder for data and runs")
@@ -62,10 +95,14 @@ def main() -> None:
 
     data = args.data / "mr_hippocampus"
     split = json.loads((data / "split.json").read_text())
-    name = f"hippocampus_n{args.labels}_{args.name}_{args.steps}"
+    name = "_".join(
+        ["hippocampus", f"n{args.labels}", *[args.annotation] * (args.annotation != "full"), args.name, str(args.steps)]
+    )
     shutil.rmtree(args.work / name, ignore_errors=True)
     train = prepare(data, args.work / name / "train", "dev_train", split["dev_train"][: args.labels])
-    test = prepare(data, args.work / name / "test", "dev_test", split["dev_test"])
+    train = train if args.annotation == "full" else annotate(train, args.annotation)
+    tuning = "dev_train", split["dev_train"][TUNING]
+    test = prepare(data, args.work / name / "test", *(tuning if args.test == "tuning" else ("dev_test", split["dev_test"])))
     epochs = max(1, args.steps // STEPS_PER_EPOCH)
     settings = {"classes": CLASSES, "max_epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH, "val_interval": epochs}
     settings |= dict(pair.split("=", 1) for pair in args.set)
@@ -74,7 +111,13 @@ def main() -> None:
         runs.append({"seed": seed, **one_run(args.work / name / f"s{seed}", train, test, {**settings, "seed": seed})})
         used = runs[-1].pop("settings")
         print(f"seed {seed}: dice {runs[-1]['dice']:.4f}, worst {runs[-1]['worst']:.3f}, {runs[-1]['cpu_seconds']:.0f} CPU s")
-    result = {"labels": args.labels, "steps": epochs * STEPS_PER_EPOCH, "test": "dev_test", "runs": runs}
+    result = {
+        "labels": args.labels,
+        "annotation": args.annotation,
+        "steps": epochs * STEPS_PER_EPOCH,
+        "test": args.test,
+        "runs": runs,
+    }
     result |= {key: float(np.mean([run[key] for run in runs])) for key in ("dice", "worst", "cpu_seconds")}
     result["settings"] = {key: value for key, value in used.items() if not key.endswith("_dir")}
     print("recorded in", record(name, result, args.results))

@@ -29,7 +29,11 @@ OBJECTS: dict[int, dict[str, Any]] = {
 VOXELS = {2: 1 << 14, 3: 1 << 17}
 """Most voxels of a patch, by number of axes."""
 STEP = 1 << 17
-"""Voxels of a step, from which the batch follows; at least two crops."""
+"""Voxels of a step, from which the batch follows."""
+ANNOTATED = 2
+"""Least crops of annotated images in a step, however many others there are: one crop alone may show one class only."""
+MOST = 8
+"""Most crops of a step that is made larger for :data:`ANNOTATED`."""
 STRIDE = 8
 """The edges of a patch are multiples of this, where the images are larger."""
 
@@ -117,16 +121,31 @@ def plan_recipe(
     found = take_fingerprint(items, load, len(classes)) if classes else None
     if found is None:
         return Recipe(**(OBJECTS[dims] | given))
-    recipe = _for_classes(found, {"target_spacing": choose_target(found, settings), **given}, bool(settings.get("first_stage")))
+    given = {"target_spacing": choose_target(found, settings), **given}
+    recipe = _for_classes(found, given, bool(settings.get("first_stage")), least_crops(settings.get("labelled_fraction")))
     logger.info("plan: %s", recipe)
     return recipe
 
 
-def _for_classes(found: Fingerprint, given: Mapping[str, Any], staged: bool) -> Recipe:
+def least_crops(labelled_fraction: float | None) -> int:
+    """The smallest batch with :data:`ANNOTATED` crops of annotated images, but no more than :data:`MOST` crops.
+
+    Args:
+        labelled_fraction: share of them in a batch; None where all images are drawn alike.
+
+    >>> least_crops(1.0), least_crops(0.5), least_crops(0.3), least_crops(0.01), least_crops(None)
+    (2, 4, 7, 8, 2)
+    """
+    if not labelled_fraction:
+        return ANNOTATED
+    return min(MOST, math.ceil(ANNOTATED / labelled_fraction))
+
+
+def _for_classes(found: Fingerprint, given: Mapping[str, Any], staged: bool, least: int) -> Recipe:
     """The plan by a fingerprint; of two stages, both normalise alike."""
     target = given["target_spacing"]
     patch = given.get("patch_size") or patch_for(shape_at(found, target))
-    batch = given.get("batch_size") or max(2, STEP // math.prod(patch))
+    batch = given.get("batch_size") or max(least, STEP // math.prod(patch))
     ct = found.kind == "ct" and given.get("normalisation") != "image" and not staged
     low, high, mean, spread = found.foreground
     norm = OBJECTS[len(patch)]["normalisation"] if staged else "dataset" if ct else "image"

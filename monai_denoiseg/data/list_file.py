@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Item = dict[str, Any]
 
 SECTIONS = ("training", "validation", "testing")
-FILES, WORDS = ("image", "label", "clean", "target"), ("group", "fold")
+FILES, WORDS = ("image", "label", "clean", "target"), ("group", "fold", "annotated")
 """Keys of an entry that name files, and others."""
 _ALIASES = {"test": "testing", "train": "training", "val": "validation"}
 
@@ -38,8 +38,9 @@ def is_list_file(path: Any) -> bool:
 def read_list_file(path: str | os.PathLike, section: str) -> list[Item]:
     """Read a section of a data list.
 
-    An entry is ``{"image": path, "label": path?, "clean": path?, "target": path?, "group": any?, "fold": integer?}``, or a path
-    alone. Paths are relative to the JSON file. Without a label, or with an empty one, an image is unlabelled.
+    An entry is ``{"image": path, "label": path?, "clean": path?, "target": path?, "group": any?, "fold": integer?,
+    "annotated": names of classes?}``, or a path alone. Paths are relative to the JSON file. Without a label, or with an empty
+    one, an image is unlabelled. ``annotated`` names the classes that its label shows, where not all are annotated.
 
     Args:
         path: the JSON file: ``{"training": [entries], "validation": [entries], "testing": [entries]}``; further keys are left
@@ -128,6 +129,12 @@ def _words(path: Path, where: str, entry: Mapping[str, Any]) -> Item:
         if isinstance(fold, bool) or not isinstance(fold, int):
             raise ValueError(f"{path}: {where}: fold must be an integer, got {fold!r}")
         item["fold"] = fold
+    if (names := entry.get("annotated")) is not None:
+        if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+            raise ValueError(f"{path}: {where}: annotated must be a list of names of classes, got {names!r}")
+        if not entry.get("label"):
+            raise ValueError(f"{path}: {where} names what is annotated, but has no 'label'")
+        item["annotated"] = names
     return item
 
 

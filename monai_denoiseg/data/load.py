@@ -20,6 +20,7 @@ from monai_denoiseg.data.label_check import refuse_lossy
 from monai_denoiseg.data.labels import instance_labels, semantic_labels
 from monai_denoiseg.data.reader import FileReader, split_name
 from monai_denoiseg.data.volume_files import has_place, turned_like
+from monai_denoiseg.open_classes import open_label
 
 ROUNDING = 1e-3
 """How far a stored label may lie from an integer, by the rounding of what wrote it."""
@@ -101,7 +102,7 @@ class LoadItemd(MapTransform):
             if key in item:
                 item[key] = self._image(str(data[key]), frame, own_axes=key == self.image_key)
         if self.label_key in item:
-            item[self.label_key] = self._label(str(data[self.label_key]), frame)
+            item[self.label_key] = self.load_label(data)
             if split_name(str(data[self.image_key]))[1] == DICOM_SUFFIX and has_place(str(data[self.label_key])):
                 item[self.label_key] = turned_like(item[self.label_key], item[self.image_key])
         for key in self.keys:
@@ -133,12 +134,20 @@ class LoadItemd(MapTransform):
             data: item with a label.
 
         Returns:
-            int32 ``(1, [D,] H, W)``, -1 where not annotated.
+            int32 ``(1, [D,] H, W)``, -1 where not annotated; with ``annotated``, names of classes, the others are open
+            (:func:`~monai_denoiseg.open_classes.open_label`).
 
         Raises:
             ValueError: see the class.
         """
-        return self._label(str(data[self.label_key]), None if "frame" not in data else int(data["frame"]))
+        path = str(data[self.label_key])
+        label = self._label(path, None if "frame" not in data else int(data["frame"]))
+        if (names := data.get("annotated")) is None:
+            return label
+        if not self.class_names:
+            raise ValueError(f"label {path}: `annotated` names classes, but there are no `classes`")
+        opened = open_label(label.as_tensor().numpy(), names, self.class_names, f"label {path}")
+        return MetaTensor(torch.from_numpy(opened), meta=label.meta)
 
     def _label(self, path: str, frame: int | None) -> MetaTensor:
         unnamed = expected_axes(self.spatial_dims, frame is not None)

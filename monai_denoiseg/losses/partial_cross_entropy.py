@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.constants import CLASSES, IGNORE
+from monai_denoiseg.open_classes import merge_open
 
 REDUCTIONS = ("labelled", "paper")
 INSTANCE_WEIGHTS = (1.0, 1.0, 5.0)
@@ -59,7 +60,8 @@ class PartialCrossEntropyLoss(nn.Module):
 
         Args:
             logits: ``(B, K, [D,] H, W)`` for K classes.
-            label: integers ``(B, 1, [D,] H, W)`` in 0..K-1, or ``ignore_index``.
+            label: integers ``(B, 1, [D,] H, W)`` in 0..K-1, or ``ignore_index``; open classes count as background
+                (:func:`~monai_denoiseg.open_classes.merge_open`).
 
         Returns:
             A scalar in float32 (float64 for float64 input); 0 (with zero gradient) when nothing is annotated.
@@ -71,6 +73,7 @@ class PartialCrossEntropyLoss(nn.Module):
             raise ValueError(f"`class_weights` has {len(self.weight)} entries, but the network gives {logits.shape[1]} classes")
         if label.shape != (logits.shape[0], 1, *logits.shape[2:]):
             raise ValueError(f"label must be (B, 1, ...) matching {tuple(logits.shape)}, got {tuple(label.shape)}")
+        logits, label = merge_open(logits, label)
         target = label[:, 0].long()
         self._check_values(target)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))

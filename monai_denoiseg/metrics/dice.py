@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.open_classes import is_open, opens
 
 __all__ = ["DICE", "ClassDice", "class_dice", "class_present", "dice_names", "dice_of_set", "dice_row", "mean_dice"]
 
@@ -28,7 +29,8 @@ def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: i
 
     Args:
         prediction: label values 0..K-1 of any shape.
-        truth: label values 0..K-1 of the same shape, -1 where not annotated.
+        truth: label values 0..K-1 of the same shape, -1 where not annotated; a class is not scored where it is open
+            (:func:`~monai_denoiseg.open_classes.is_open`).
         n_classes: K, the background included.
 
     Returns:
@@ -48,12 +50,22 @@ def class_dice(prediction: NdarrayOrTensor, truth: NdarrayOrTensor, n_classes: i
     annotated = true != IGNORE
     predicted, true = predicted[annotated], true[annotated]
     for name, values in (("prediction", predicted), ("truth", true)):
-        odd = values[(values < 0) | (values >= n_classes)]
+        known = opens(values, n_classes) if name == "truth" else torch.zeros_like(values, dtype=torch.bool)
+        odd = values[((values < 0) & ~known) | (values >= n_classes)]
         if len(odd):
             raise ValueError(f"`{name}` must hold classes 0 to {n_classes - 1}, got {odd[0].item():g}")
     # Class by class: one-hot labels of a large volume would take K times its memory.
-    scores = [_dice(predicted == number, true == number) for number in range(1, n_classes)]
+    scores = [_dice_beside(predicted, true, number) for number in range(1, n_classes)]
     return torch.tensor(scores, dtype=torch.float64)
+
+
+def _dice_beside(predicted: Tensor, true: Tensor, number: int) -> float:
+    """Dice of a class, where it was annotated; without a voxel of it an image in which it was not has no score."""
+    unknown = is_open(true, number)
+    if not bool(unknown.any()):
+        return _dice(predicted == number, true == number)
+    predicted, true = predicted[~unknown], true[~unknown]
+    return _dice(predicted == number, true == number) if bool((true == number).any()) else math.nan
 
 
 def _dice(predicted: Tensor, true: Tensor) -> float:

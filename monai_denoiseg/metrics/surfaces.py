@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.open_classes import is_open
 
 MILLILITRES = {"mm": 1e-3, "cm": 1.0, "m": 1e6, "um": 1e-12, "µm": 1e-12, "micron": 1e-12, "nm": 1e-21}
 """mL in a cube of the unit."""
@@ -50,7 +51,7 @@ def class_scores(
 
     Args:
         prediction: label values ``(1, [D,] H, W)``.
-        truth: the same, -1 where not annotated.
+        truth: the same, -1 where not annotated; open classes as in :func:`~monai_denoiseg.metrics.class_dice`.
         n_classes: K, the background included.
         spacing: voxel size along each axis; None measures in voxels.
         tolerance: of the surface Dice, in the unit of the voxel size, or in voxels.
@@ -73,9 +74,16 @@ def class_scores(
     millilitres = math.nan
     if sizes is not None and len(sizes) == 3 and unit in MILLILITRES:
         millilitres = math.prod(sizes) * MILLILITRES[unit]
-    known = true != IGNORE
-    pairs = (((found == value) & known, true == value) for value in range(1, n_classes))
+    pairs = (_where_annotated(found, true, value) for value in range(1, n_classes))
     return [_score(*pair, sizes or [1.0] * (true.dim() - 1), tolerance, millilitres) for pair in pairs]
+
+
+def _where_annotated(found: Tensor, true: Tensor, value: int) -> tuple[Tensor, Tensor]:
+    """A class in both; nothing where an image without a voxel of it has parts in which it may be."""
+    unknown, truth = is_open(true, value), true == value
+    if bool(unknown.any()) and not bool(truth.any()):
+        return torch.zeros_like(truth), truth
+    return (found == value) & (true != IGNORE) & ~unknown, truth
 
 
 def _score(found: Tensor, true: Tensor, sizes: list[float], tolerance: float, millilitres: float) -> ClassScore:

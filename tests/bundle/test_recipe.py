@@ -10,6 +10,7 @@ import torch
 
 from monai_denoiseg.bundle.fingerprint import take_fingerprint
 from monai_denoiseg.bundle.recipe import Recipe, patch_for, plan_recipe, training_statistics
+from monai_denoiseg.data import LabelBalancedBatchSampler
 
 CLASSES = ["background", "liver"]
 
@@ -62,6 +63,19 @@ def test_what_the_user_sets_stays() -> None:
     sizes = {"patch_size": [16, 16, 16], "batch_size": 5, "target_spacing": [1.0, 1.0, 1.0]}
     assert recipe.settings == {**sizes, "normalisation": "image"}
     assert recipe.limits is None
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.5, 0.3])
+@pytest.mark.parametrize("shape", [(128, 128), (36, 50, 35), (64, 64, 64)])
+def test_a_step_has_two_annotated_crops_however_many_images_are_not(shape: tuple[int, ...], fraction: float) -> None:
+    item = scan(shape, 2000, 5000)
+    batch = plan_recipe([item], dict, settings(len(shape), labelled_fraction=fraction)).batch_size
+    for others in (0, 1, 40):
+        flags = [True] + [False] * others
+        for drawn in LabelBalancedBatchSampler(flags, batch, 5, fraction):
+            assert sum(flags[index] for index in drawn) >= 2
+    given = plan_recipe([item], dict, settings(len(shape), labelled_fraction=fraction, batch_size=3))
+    assert given.batch_size == 3
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,28 @@ def test_semantic_classes(bundle: str, alpha: float | str, tmp_path: Path) -> No
     np.testing.assert_array_equal(found, probabilities.argmax(-1).reshape(found.shape))
     network = network_for_file(model["model_file"])
     assert (network.classes, network.n_classes) == (names, 3)
+
+
+@pytest.mark.parametrize("bundle", ["denoiseg_2d", "denoiseg_3d"])
+def test_one_class_annotated_in_each_image(bundle: str, tmp_path: Path) -> None:
+    """What is no annotated class is not taught as background, and a class is scored where it was annotated."""
+    names, entries = ["background", "liver", "spleen"], []
+    for i, only in enumerate((1, 2)):
+        sample = simulate_nuclei((9, 20, 22) if bundle == "denoiseg_3d" else (20, 22), seed=i)
+        label = sample.label % 3
+        save_nifti(sample.image.astype(np.int16), tmp_path / "images" / f"{i}.nii.gz")
+        save_nifti(np.where(label == only, label, 0).astype(np.uint8), tmp_path / "labels" / f"{i}.nii.gz")
+        entries.append({"image": f"images/{i}.nii.gz", "label": f"labels/{i}.nii.gz", "annotated": [names[only]]})
+    (tmp_path / "data.json").write_text(json.dumps({"training": entries, "validation": entries}))
+    place = {"dataset_dir": str(tmp_path / "data.json"), "output_dir": str(tmp_path / "run")}
+    options = TINY | {"patch_size": [8, 16, 16] if bundle == "denoiseg_3d" else [16, 16], "batch_size": 2}
+    run_bundle("train", bundle, **place, ckpt_dir=str(tmp_path / "run" / "models"), **options, classes=names)
+    model = {"model_file": str(tmp_path / "run" / "models" / "model.pt"), "dataset_dir": str(tmp_path / "data.json")}
+    run_bundle("evaluate", bundle, output_dir=str(tmp_path / "scores"), tta=False, **model)
+    with (tmp_path / "scores" / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    scored = [[math.isfinite(float(row[f"dice_{name}"] or "nan")) for name in names[1:]] for row in rows]
+    assert scored == [[True, False], [False, True]]
 
 
 def test_a_label_that_is_no_class_is_said_before_the_first_step(tmp_path: Path) -> None:

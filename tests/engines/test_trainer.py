@@ -47,13 +47,15 @@ def test_same_weights_as_a_plain_loop(spatial_dims: int) -> None:
     engine.run()
 
     plain, optimizer = parts(spatial_dims=spatial_dims)
+    layout = torch.channels_last_3d if spatial_dims == 3 else torch.contiguous_format
+    plain.to(memory_format=layout)  # type: ignore[call-overload]
     blind_spot, loss = BlindSpot(fraction=0.05), DenoiSegLoss(alpha=0.3)
     torch.manual_seed(7)
     plain.train()
     losses = []
     for batch in data:
         hidden, mask = blind_spot(batch["image"])
-        found = loss.parts(plain(hidden), {**batch, "mask": mask})
+        found = loss.parts(plain(hidden.contiguous(memory_format=layout)), {**batch, "mask": mask})
         optimizer.zero_grad()
         found.total.backward()
         optimizer.step()

@@ -9,7 +9,9 @@ import pytest
 import torch
 from scipy import ndimage
 
+from monai_denoiseg.metrics import class_dice
 from monai_denoiseg.metrics.surfaces import class_scores
+from monai_denoiseg.open_classes import open_value
 
 
 def blobs(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -71,3 +73,17 @@ def test_what_is_refused() -> None:
         class_scores(torch.zeros(1, 4, 4), torch.zeros(1, 4, 5), 2)
     with pytest.raises(ValueError, match="surface_tolerance"):
         class_scores(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), 2, tolerance=-1)
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (6, 7, 8)])
+def test_a_class_is_not_scored_where_nobody_annotated_it(shape: tuple[int, ...]) -> None:
+    """Class 1 annotated in the whole image, class 2 in none of it: found or not, it says nothing."""
+    truth = torch.full((1, *shape), open_value([2]))
+    truth[(0, *[slice(2, 5)] * len(shape))] = 1
+    found = (truth == 1).int()
+    found[0, 0] = 2
+    first, second = class_scores(found, truth, 3)
+    assert (first.hd95, first.surface_dice) == (0.0, 1.0)
+    assert math.isnan(second.surface_dice)
+    assert (second.voxels_predicted, second.voxels_truth) == (0, 0)
+    assert class_dice(found, truth, 3).isnan().tolist() == [False, True]

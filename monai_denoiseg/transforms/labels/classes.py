@@ -13,6 +13,7 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 
 from monai_denoiseg.checks import check_int
 from monai_denoiseg.constants import IGNORE
+from monai_denoiseg.open_classes import opens
 from monai_denoiseg.transforms.conventions import each_key, per_key, sample_shape
 
 __all__ = ["ClassLabel", "ClassLabeld", "ProbabilitiesToClasses", "ProbabilitiesToClassesd", "ProbabilitiesToLabelsd"]
@@ -146,7 +147,8 @@ not annotated (see `ignore_value`)
         """Return the label as int64.
 
         Args:
-            label: ``(1, [D,] H, W)``, 0..K-1, -1 where not annotated; numpy, torch or MetaTensor.
+            label: ``(1, [D,] H, W)``, 0..K-1, -1 where not annotated, less where classes are open
+                (:func:`~monai_denoiseg.open_classes.open_value`); numpy, torch or MetaTensor.
 
         Returns:
             The same values, type and shape.
@@ -158,7 +160,7 @@ not annotated (see `ignore_value`)
         values: np.ndarray = convert_to_numpy(label)
         if shape[0] != 1:
             raise ValueError(f"`label` must have the shape (1, [D,] H, W), got {shape}; add or select a channel")
-        known = np.isin(values, np.arange(IGNORE, len(self.classes)))
+        known = np.isin(values, np.arange(IGNORE, len(self.classes))) | opens(values, len(self.classes))
         if not known.all():
             odd = [f"{value:g}" for value in np.unique(values[~known])]
             named = ", ".join(f"{number} {name}" for number, name in enumerate(self.classes))

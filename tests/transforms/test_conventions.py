@@ -21,10 +21,12 @@ from torch.utils.data import DataLoader
 import monai_denoiseg
 from monai_denoiseg.data import HandOverd, LoadItemd, SavePredictiond
 from monai_denoiseg.engines import DenoiseImaged
+from monai_denoiseg.measure import Measurementsd
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.self2seg import Self2Segd
 from monai_denoiseg.transforms import BlindSpot, FixedBlindSpotd, FlagPartialLabel, KeepLabels, ProbabilitiesToClasses, star_rays
 from monai_denoiseg.transforms.conventions import each_key, per_key, sample_shape
+from monai_denoiseg.transforms.resample import TargetSpacingd
 
 from .samples import classes, image, objects, probabilities, stars
 
@@ -35,6 +37,8 @@ OTHER: dict[type, str] = {
     LoadItemd: "takes paths; keys of its own for image, label and others, because they are checked against each other",
     SavePredictiond: "writes files; several keys make one set of files",
     HandOverd: "does nothing outside of MONAI Label",
+    Measurementsd: "measures what SavePredictiond saves, when the run ends; tested in tests/measure",
+    TargetSpacingd: "adds a copy of the item at another voxel size; tested in tests/transforms/test_resample.py",
     Self2Segd: "adds several results, each under a name of its own; tested in tests/self2seg",
 }
 """Transforms that are not one sample in, one sample out."""

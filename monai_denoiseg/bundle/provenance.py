@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import nn
 from monai_denoiseg.bundle.datalists import count_data
 from monai_denoiseg.bundle.domain import describe_images
 from monai_denoiseg.bundle.target import network_spacing
-from monai_denoiseg.data.digest import content_digest
+from monai_denoiseg.data.digest import content_digest, pixel_digest
 from monai_denoiseg.data.volume_files import stored_directions
 from monai_denoiseg.handlers import versions
 from monai_denoiseg.processes import unwrap
@@ -21,6 +21,7 @@ from monai_denoiseg.processes import unwrap
 logger = logging.getLogger(__name__)
 
 Item = Mapping[str, Any]
+Load = Callable[[Any], Item]
 
 MOST_IMAGES = 3000
 """Images whose digests are kept: those of more would make the file of a small network mostly digests."""
@@ -37,6 +38,7 @@ def describe_training(
     training: Any,
     validation: Sequence[Item],
     window: Sequence[int],
+    load: Load | None = None,
 ) -> dict[str, Any]:
     """Write into a network what its file will tell of its training.
 
@@ -46,6 +48,7 @@ def describe_training(
         training: data set of the loaded training images; its ``data`` lists them by file.
         validation: data list, by file.
         window: their usual spatial shape, see :func:`~monai_denoiseg.bundle.usual_size`.
+        load: see :func:`fingerprint`.
 
     Returns:
         ``versions``, ``settings`` (without folders and files), ``spacing`` (that of what is segmented; None if no file tells),
@@ -67,7 +70,7 @@ def describe_training(
         "spacing": network_spacing(settings.get("target_spacing"), training, settings.get("spacing")),
         "intensity": intensity_range(training),
         "directions": directions_of(training.data),
-        "data": fingerprint(training.data, validation),
+        "data": fingerprint(training.data, validation, load),
     }
     own = unwrap(network)
     own.training_info = found
@@ -94,26 +97,34 @@ def directions_of(items: Sequence[Item]) -> list[str]:
     return sorted({found for found in (stored_directions(items[i]["image"]) for i in chosen) if found})
 
 
-def fingerprint(training: Sequence[Item], validation: Sequence[Item]) -> dict[str, Any]:
+def fingerprint(training: Sequence[Item], validation: Sequence[Item], load: Load | None = None) -> dict[str, Any]:
     """Say on which images a network was trained, and which chose its checkpoint and threshold.
 
     Args:
         training: data list, by file.
         validation: data list, by file.
+        load: reads an item, as :class:`~monai_denoiseg.data.LoadItemd` does; without it files are told by their bytes, and one
+            that is stored anew is another.
 
     Returns:
-        The counts of :func:`~monai_denoiseg.bundle.count_data`, and digests of the image files by role: ``trained`` (labelled
+        The counts of :func:`~monai_denoiseg.bundle.count_data`, and digests of the images by role: ``trained`` (labelled
         training images) and ``validated``.
 
     >>> fingerprint([{"image": "a.tif"}], [])
     {'train': 1, 'train_labelled': 0, 'validation': 0, 'validation_labelled': 0, 'trained': [], 'validated': []}
     """
     roles = {"trained": [item for item in training if "label" in item], "validated": list(validation)}
-    digests = {role: sorted({content_digest(item["image"]) for item in items}) for role, items in roles.items()}
+    digests = {role: sorted({_digest(item, load) for item in items}) for role, items in roles.items()}
     kept = {role: names[:MOST_IMAGES] for role, names in digests.items()}
     if kept != digests:
         logger.warning("the model file keeps the digests of %d images a role; there are more", MOST_IMAGES)
     return count_data(training, validation) | kept
+
+
+def _digest(item: Item, load: Load | None) -> str:
+    if load is None:
+        return content_digest(item["image"])
+    return pixel_digest(load({key: item[key] for key in ("image", "frame", "frames") if key in item})["image"])
 
 
 def intensity_range(dataset: Any, key: str = "image") -> dict[str, list[float]]:

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from monai_denoiseg.data.axes import expected_axes
 from monai_denoiseg.data.reader import FileReader
-from monai_denoiseg.data.save import output_stem
+from monai_denoiseg.data.save import output_stem, record_name
+from monai_denoiseg.files import describe_source
+from monai_denoiseg.files.record import read_record
 from monai_denoiseg.heads import denoises, head_of
 
 _ENDINGS = (".tif", ".nii.gz", ".ome.zarr")
@@ -49,13 +51,14 @@ class StoredPredictions:
         return next((choice for choice in choices if choice.exists()), None)
 
     def check(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Raise if files are missing, before any work is done.
+        """Raise if files are missing, or are of another image than the one that is there now, before any work is done.
 
         Args:
             items: data list.
 
         Raises:
-            FileNotFoundError: naming the first one.
+            FileNotFoundError: naming the first one that is missing.
+            ValueError: naming the first image that has changed since.
         """
         listed = list(items)
         missing = [
@@ -71,6 +74,18 @@ class StoredPredictions:
                 f"{self.folder} holds no {name} of {image}: infer with --save_probabilities true first "
                 f"({without} of {len(listed)} missing)"
             )
+        changed = [item["image"] for item in listed if self._is_of_another(item)]
+        if changed:
+            raise ValueError(
+                f"{self.folder} holds probabilities of another image than {changed[0]} is now ({len(changed)} of {len(listed)}): "
+                "infer again, or name the folder of the results that were made of it"
+            )
+
+    def _is_of_another(self, item: Mapping[str, Any]) -> bool:
+        """Whether the record of the results tells of an image with another content; one that was copied or moved is the same."""
+        known = read_record(self.folder, record_name(output_stem(item["image"], item.get("frame")))).source
+        now = describe_source(item["image"])
+        return bool(known) and any(known.get(key) != now[key] for key in ("size", "ends"))
 
     def __call__(self, item: Mapping[str, Any]) -> Tensor:
         """Read the prediction of an image.

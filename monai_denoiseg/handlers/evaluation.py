@@ -133,7 +133,9 @@ class EvaluationWriter:
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             source = self.items[len(self.rows)]
-            row: dict[str, Any] = {"image": image_name(source)} | ({"seen": role_of(source, self.seen)} if self.seen else {})
+            row: dict[str, Any] = {"image": image_name(source)} | (
+                {"seen": role_of(item["image"], source["image"], self.seen)} if self.seen else {}
+            )
             arrays = self._segmentation(item, output, row)
             if self.denoises:
                 self._denoising(item, arrays, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monai_denoiseg.data.digest import content_digest
+from monai_denoiseg.data.digest import content_digest, pixel_digest
 
 ROLES = ("trained", "validated")
 """Images whose annotation was trained on, and those that chose checkpoint and threshold."""
@@ -24,25 +24,24 @@ def seen_images(network: Any) -> dict[str, list[str]]:
     return {role: list(data[role]) for role in ROLES if data.get(role)}
 
 
-def role_of(item: Mapping[str, Any], seen: Mapping[str, Sequence[str]]) -> str:
-    """What a network did with an image in its training: the content counts, whatever its name and place.
+def role_of(image: Any, path: str, seen: Mapping[str, Sequence[str]]) -> str:
+    """What a network did with an image in its training: the pixels count, whatever the file's name, place and compression.
 
     Args:
-        item: entry of a data list.
+        image: ``(C, [D,] H, W)`` as read.
+        path: its file, whose bytes are what networks of earlier versions know.
         seen: see :func:`seen_images`.
 
     Returns:
         ``"trained"``, ``"validated"``, or empty for a new image.
 
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "a.tif").write_text("pixels")
-    ...     digest = content_digest(f"{folder}/a.tif")
-    ...     role_of({"image": f"{folder}/a.tif"}, {"validated": [digest]}), role_of({"image": f"{folder}/a.tif"}, {})
+    >>> import numpy as np
+    >>> image = np.zeros((1, 4, 4))
+    >>> role_of(image, "a.tif", {"validated": [pixel_digest(image)]}), role_of(image, "a.tif", {})
     ('validated', '')
     """
-    if not seen:
-        return ""
-    digest = content_digest(item["image"])
-    return next((role for role in ROLES if digest in seen.get(role, ())), "")
+    for digest in (lambda: pixel_digest(image), lambda: content_digest(path)) if seen else ():
+        known = digest()
+        if role := next((role for role in ROLES if known in seen.get(role, ())), ""):
+            return role
+    return ""

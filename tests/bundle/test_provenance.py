@@ -14,7 +14,9 @@ from monai.data import Dataset
 
 from monai_denoiseg.bundle import provenance
 from monai_denoiseg.bundle.provenance import describe_training, fingerprint, intensity_range
+from monai_denoiseg.data import LoadItemd
 from monai_denoiseg.data.digest import content_digest
+from monai_denoiseg.handlers.seen import role_of
 from monai_denoiseg.networks import DenoiSegNet
 
 
@@ -33,6 +35,19 @@ def test_roles_of_the_images(tmp_path: Path) -> None:
     assert found["trained"] == [content_digest(a)]
     assert found["validated"] == sorted([content_digest(c), content_digest(d)])
     assert (found["train"], found["train_labelled"], found["validation"], found["validation_labelled"]) == (2, 1, 2, 1)
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (3, 8, 9)])
+def test_an_image_is_known_by_its_pixels(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """Stored anew, compressed or under another name, it is not new; the frame of a movie is an image of its own."""
+    pixels = np.random.default_rng(0).integers(0, 1000, shape).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    tifffile.imwrite(tmp_path / "b.tif", pixels, compression="zlib")
+    tifffile.imwrite(tmp_path / "c.tif", pixels + 1)
+    load = LoadItemd(axes="ZYX"[-len(shape) :], spatial_dims=len(shape))
+    seen = {"trained": fingerprint([{"image": tmp_path / "a.tif", "label": "x"}], [], load)["trained"]}
+    roles = [role_of(load({"image": path})["image"], str(path), seen) for path in sorted(tmp_path.glob("*.tif"))]
+    assert roles == ["trained", "trained", ""]
 
 
 def test_many_images_do_not_burst_the_file(

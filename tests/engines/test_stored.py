@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from monai_denoiseg.bundle import run_bundle
 from monai_denoiseg.cli import main
 from monai_denoiseg.data import simulate_nuclei
+from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.heads import ClassHead, StarHead
 from monai_denoiseg.networks import DenoiSegNet
 from monai_denoiseg.transforms import star_rays
@@ -70,4 +72,23 @@ def test_what_is_missing_or_wrong_is_said(model: Path, tmp_path: Path, capsys: p
     (tmp_path / "in" / "b.tif").unlink()
     tifffile.imwrite(tmp_path / "in" / "a.tif", np.zeros((16, 24), np.uint16))
     assert main(words) == 1
-    assert "has the shape (3, 16, 20), (3, 16, 24) is expected" in capsys.readouterr().err
+    assert "probabilities of another image than" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", [(2, "border"), (3, "classes")], indirect=True)
+def test_another_image_of_the_same_name_is_refused(model: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    dims = request.node.callspec.params["model"][0]
+    folder, shape = tmp_path / "in", (24, 24) if dims == 2 else (8, 16, 16)
+    folder.mkdir()
+    images = [simulate_nuclei(shape, seed=seed)[0].astype("f4") for seed in (0, 1)]
+    tifffile.imwrite(folder / "a.tif", images[0])
+    infer(model, dims, folder, tmp_path / "out", save_probabilities=True)
+    again = {"from_probabilities": str(tmp_path / "out"), "threshold": 0.4}
+    shutil.copy(folder / "a.tif", tmp_path / "copy.tif")
+    shutil.move(tmp_path / "copy.tif", folder / "a.tif")  # another time, the same pixels
+    infer(model, dims, folder, tmp_path / "new", **again)
+    tifffile.imwrite(folder / "a.tif", images[1])
+    with pytest.raises(Exception) as caught:
+        infer(model, dims, folder, tmp_path / "newer", **again)
+    assert f"probabilities of another image than {folder / 'a.tif'} is now" in str(first_cause(caught.value))
+    assert not (tmp_path / "newer").exists()

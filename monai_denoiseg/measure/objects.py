@@ -150,8 +150,8 @@ def _probability(regions: Regions, probabilities: NDArray[Any], semantic: bool) 
     """Mean probability, within an object, that its voxels are no background; within a class, that they are of it."""
     values = np.asarray(probabilities)
     if semantic:
-        means = [regions.means(values[number])[row] for row, number in enumerate(regions.numbers)]
-        return {"probability": np.asarray(means, np.float64)}
+        own = [regions.means(values[number])[row] for row, number in enumerate(regions.numbers)]
+        return {"probability": np.asarray(own, np.float64)}
     means = regions.means(values[0])
     return {"probability": means if len(values) == 1 else 1 - means}
 

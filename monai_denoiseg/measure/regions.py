@@ -131,7 +131,8 @@ class Regions:
         flat, sums = image.reshape(-1), np.empty(len(self.numbers))
         for objects, starts, places in self._parts():
             sums[objects] = np.add.reduceat(flat[places].astype(np.float64), starts)
-        return sums / self.sizes
+        found: NDArray[np.float64] = sums / self.sizes
+        return found
 
     def _parts(self) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.integer]]]:
         """Objects in turn: which they are, where each begins among their voxels, and the places of these."""
@@ -165,4 +166,5 @@ def _quantile(
     below = np.floor(place).astype(np.int64)
     rest = place - below
     low, high = ordered[starts + below], ordered[starts + np.minimum(below + 1, sizes - 1)]
-    return np.where(rest >= 0.5, high - (high - low) * (1 - rest), low + (high - low) * rest)
+    between: NDArray[np.float64] = np.where(rest >= 0.5, high - (high - low) * (1 - rest), low + (high - low) * rest)
+    return between

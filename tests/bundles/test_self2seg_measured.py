@@ -48,7 +48,7 @@ def test_corrected_masks_are_measured_without_segmenting_and_none_writes_none(tm
 
 
 def test_three_regions_and_methods_that_only_denoise(tmp_path: Path) -> None:
-    image, mask = scene(24, 30)
+    image = scene(24, 30)[0]
     image[:4] += 150
     write(tmp_path / "a.tif", image)
     boxes = [[[12, 24, 0, 6]], [[8, 14, 10, 18]], [[0, 4, 0, 30]]]

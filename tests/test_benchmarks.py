@@ -41,6 +41,15 @@ def test_overhead(tmp_path: Path, run_benchmark: Run) -> None:
     assert json.loads((tmp_path / "overhead_2d.json").read_text())["machine"]["versions"]["torch"]
 
 
+def test_measuring(tmp_path: Path, run_benchmark: Run) -> None:
+    result = run_benchmark("measuring", "--objects", "60", "--few", "30", "--results", tmp_path)
+    for case in result["cases"]:
+        assert case["objects"] >= 60
+        assert case["largest_difference"] < 1e-9
+        assert case["matches_equal"]
+        assert 0 < case["matches"][0] < case["few"]  # every tenth object is not predicted
+
+
 PEER = """
 import sys
 sys.stderr.write("1/100 [>....] - loss: 0.3\\r")

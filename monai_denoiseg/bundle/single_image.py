@@ -108,6 +108,18 @@ def _refuse_overwriting(items: list[Item], output_dir: Path) -> None:
                     )
 
 
+def region_names(experts: Sequence[str | Expert]) -> list[str]:
+    """Names of the regions in tables.
+
+    Args:
+        experts: one for each region, the background first.
+
+    >>> region_names(["constant", "linear", "constant"])
+    ['background', 'foreground', 'region 2']
+    """
+    return ["background", "foreground", *(f"region {number}" for number in range(2, len(experts)))]
+
+
 def region_experts(
     experts: Sequence[str | Expert], model_file: str | Path | None = None, device: str | torch.device = "cpu"
 ) -> list[str | Expert]:

@@ -15,7 +15,7 @@ import torch
 
 import monai_denoiseg
 from monai_denoiseg.export.architecture import arguments_of
-from monai_denoiseg.export.card import channel_names
+from monai_denoiseg.export.card import channel_names, wanted_size
 from monai_denoiseg.export.check import Report, first_line
 from monai_denoiseg.export.extras import need
 from monai_denoiseg.export.module import DENOISED, PROBABILITIES, ExportNet, output_names
@@ -172,9 +172,10 @@ def _input(network: Any, folder: Path) -> Any:
         for axis, step in zip(_AXES[-network.spatial_dims :], network.multiple, strict=True)
     ]
     channels = [v0_5.Identifier(f"channel{number}") for number in range(network.in_channels)]
+    size = wanted_size(network)
     return v0_5.InputTensorDescr(
         id=v0_5.TensorId("image"),
-        description="Raw intensities of one image; it is normalised by the network.",
+        description="Raw intensities, normalised inside" + (f"; must have {size}: nothing is resampled" if size else ""),
         axes=[v0_5.BatchAxis(), v0_5.ChannelAxis(channel_names=channels), *space],
         test_tensor=FileDescr(source=folder / "test_image.npy"),
         data=v0_5.IntervalOrRatioDataDescr(type="float32"),

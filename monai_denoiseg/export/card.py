@@ -33,7 +33,7 @@ def describe_export(network: Any, statistics: str) -> dict[str, Any]:
     stages = [network.denoiser, network.segmenter] if hasattr(network, "denoiser") else [network]
     for stage in stages:
         stage._write_description()
-    described = [decode_description(stage.description) for stage in stages]
+    described, note = [decode_description(stage.description) for stage in stages], spacing_note(network)
     return {
         "author": "monai_denoiseg",
         "version": monai_denoiseg.__version__,
@@ -50,7 +50,44 @@ def describe_export(network: Any, statistics: str) -> dict[str, Any]:
         "receptive_radius": list(network.receptive_radius),
         "sees_whole": bool(network.sees_whole),
         "description": described[-1],
-    } | ({"description_denoiser": described[0]} if len(described) > 1 else {})
+        **({"description_denoiser": described[0]} if len(described) > 1 else {}),
+        **({"target_spacing": list(network.target_spacing), "target_spacing_note": note} if note else {}),
+    }
+
+
+def spacing_note(network: Any) -> str:
+    """What must hold of images for a network that segments at one voxel size, which an exported file cannot see to; else "".
+
+    Args:
+        network: see :class:`~monai_denoiseg.export.ExportNet`.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> spacing_note(DenoiSegNet(2, depth=1, features=4, classes=["background", "liver"], target_spacing=[1.0, 0.5]))[:67]
+    'Images must have pixels of 1 x 0.5 ([Z, ]Y, X, in the unit of the t'
+    """
+    if not (size := wanted_size(network)):
+        return ""
+    return (
+        f"Images must have {size} ([Z, ]Y, X, in the unit of the training files): the file does not resample. "
+        "Resample others to it before, and the probabilities back; `monai-denoiseg infer` does both."
+    )
+
+
+def wanted_size(network: Any) -> str:
+    """The voxel size that a network segments at, in words; "" for any.
+
+    Args:
+        network: see :class:`~monai_denoiseg.export.ExportNet`.
+
+    >>> from monai_denoiseg.networks import DenoiSegNet
+    >>> wanted_size(DenoiSegNet(2, depth=1, features=4, classes=["background", "liver"], target_spacing=[1.0, 0.5]))
+    'pixels of 1 x 0.5'
+    """
+    target = getattr(network, "target_spacing", None)
+    if not target:
+        return ""
+    element = "voxels" if network.spatial_dims == 3 else "pixels"
+    return f"{element} of {' x '.join(f'{edge:.4g}' for edge in target)}"
 
 
 def axes_of(network: Any) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_denoiseg.bundle.folders import BUNDLES, bundle_folder, trained_in
 from monai_denoiseg.checks import check_option
+from monai_denoiseg.export.card import spacing_note
 from monai_denoiseg.export.extras import need
 from monai_denoiseg.export.onnx_file import INPUT, INSIDE, onnx_bytes
 from monai_denoiseg.export.torchscript import torchscript_bytes
 from monai_denoiseg.files import write_bytes
 from monai_denoiseg.networks import load_network
+
+logger = logging.getLogger(__name__)
 
 
 class Format(NamedTuple):
@@ -70,6 +74,8 @@ LICENSE, UNKNOWN = "Apache-2.0", "Unknown author"
 def export_model(model: str | Path, to: str, out: str | Path, *, replace: bool = False, **options: Any) -> tuple[Path, str]:
     """Write a trained network for another program. It is checked against the network itself before it is written.
 
+    Of a network that segments at one voxel size (``target_spacing``) a warning says so, and the file's description.
+
     Args:
         model: folder of a training, ``model.pt``, or ``denoiseg_2d`` for the network that came with the package.
         to: one of :data:`FORMATS`.
@@ -102,6 +108,8 @@ def export_model(model: str | Path, to: str, out: str | Path, *, replace: bool =
     need(*form.packages)
     source = model_path(model)
     network = load_network(source)
+    if note := spacing_note(network):
+        logger.warning("%s segments at one voxel size. %s", source, note)
     usual = {"statistics": INSIDE, "license": LICENSE, "authors": [UNKNOWN], "name": f"DenoiSeg {network.spatial_dims}D"}
     return target, form.write(network, source, target, usual | given)
 

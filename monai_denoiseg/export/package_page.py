@@ -26,6 +26,8 @@ def package_page(network: Any, about: dict[str, Any]) -> str:
     lines += [f"- Input: {card['input']}.", *(f"- Output {one}." for one in card["output"].split("; "))]
     lines += [f"- Channels of `{name}`: {_listed(names)}." for name, names in channel_names(network).items()]
     lines += [f"- Normalisation: {card['statistics_note']}", ""]
+    if "target_spacing_note" in card:
+        lines[-1:] = [f"- Voxel size: {card['target_spacing_note']}", ""]
     if card["statistics"] == "training" and not network.sees_whole:
         margin = " x ".join(map(str, network.receptive_radius))
         lines[-1:] = [f"- Tiles: a margin of {margin} voxels to each side makes them equal to the whole image.", ""]

@@ -16,7 +16,7 @@ import torch
 
 import monai_denoiseg
 from monai_denoiseg.bundle.folders import bundle_folder
-from monai_denoiseg.export.card import channel_names
+from monai_denoiseg.export.card import channel_names, spacing_note
 from monai_denoiseg.export.module import DENOISED, PROBABILITIES
 from monai_denoiseg.export.onnx_file import onnx_bytes
 from monai_denoiseg.export.package_page import package_page
@@ -92,6 +92,8 @@ def _metadata(network: Any, shipped: Path, about: dict[str, Any]) -> dict[str, A
         "channel_def": {str(number): name for number, name in enumerate(channels)},
         "format": "segmentation" if network.n_classes else "magnitude",
     }
+    if note := spacing_note(network):
+        found |= {"target_spacing": list(network.target_spacing), "target_spacing_note": f"Of model.ts and model.onnx: {note}"}
     return found | {
         "version": VERSION,
         "changelog": {VERSION: f"exported by monai_denoiseg {monai_denoiseg.__version__}"},
@@ -112,7 +114,7 @@ def _metadata(network: Any, shipped: Path, about: dict[str, Any]) -> dict[str, A
 
 
 def _write_pages(network: Any, root: Path, about: dict[str, Any], *, came_with: bool) -> None:
-    page = package_page(network, about)
+    page = package_page(network, about) + (_RESAMPLES if spacing_note(network) else "")
     write_text(page + _USE.replace("NAME", root.name), root / "docs" / "README.md")
     own = "Say here where the training images come from, and under which conditions they and the weights may be used.\n"
     shipped = bundle_folder("denoiseg_2d") / "docs" / "data_license.txt"
@@ -134,6 +136,11 @@ def _write_large_files(root: Path) -> str:
         "docs/large_files.yml and move it to the bundle's folder"
     )
 
+
+_RESAMPLES = """
+`configs/inference.json` of this bundle resamples images by itself; what is said of the voxel size above is for `models/model.ts`
+and `models/model.onnx`.
+"""
 
 _USE = """
 ## Use

@@ -31,6 +31,7 @@ KNOWN = {
     ("LoadItemd", "spatial_dims"): "None: whatever the file holds; a bundle is for one number of axes",
     ("LoadItemd", "channels"): "None: whatever the file holds; a network is for one number of channels",
     ("LoadItemd", "label_key"): "the bundle self2seg has scribbles in the place of labels",
+    ("Measurementsd", "label_key"): "the bundle self2seg has regions in the place of labels",
     ("ProbabilitiesToLabelsd", "allow_missing_keys"): "MONAI's; a network without a segmentation gives no labels",
     ("Self2Seg", "progress"): "a program shows its progress, a function does not",
 }

@@ -50,8 +50,9 @@ def test_equals_scipy_and_skimage(shape: tuple[int, ...], spacing: tuple[float, 
     assert np.allclose(table[[f"centroid_{axis}" for axis in "zyx"[-len(shape) :]]], centres, rtol=1e-12)
     for row, region in zip(table.to_dict("records"), regionprops(labels, spacing=spacing if known else None), strict=True):
         end = "um" if known else "px"
-        assert row[f"major_axis_{end}"] == region.axis_major_length
-        assert row[f"diameter_{end}"] == region.equivalent_diameter_area
+        assert row[f"major_axis_{end}"] == pytest.approx(region.axis_major_length, rel=1e-12)
+        assert row[f"minor_axis_{end}"] == pytest.approx(region.axis_minor_length, rel=1e-9, abs=1e-6)
+        assert row[f"diameter_{end}"] == pytest.approx(region.equivalent_diameter_area, rel=1e-14)
         flat = len(shape) == 3 and 1 in region.image.shape
         assert np.isnan(row["solidity"]) if flat else row["solidity"] == region.solidity
         box = [*(row[f"bbox_{a}_min"] for a in "zyx"[-len(shape) :]), *(row[f"bbox_{a}_max"] for a in "zyx"[-len(shape) :])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monai_denoiseg.bundle.settings.place import READ, Place
-from monai_denoiseg.bundle.settings.setting import INFER, Setting
+from monai_denoiseg.bundle.settings.setting import INFER, SINGLE, Setting
 from monai_denoiseg.bundle.settings.words import Words
 from monai_denoiseg.measure.columns import EXPORTS, WORDS
 
@@ -23,7 +23,7 @@ MEASURE: tuple[Setting, ...] = (
         Words(WORDS),
         _GROUP,
         "Columns of measurements.csv; auto: all but the convex hull of volumes and classes.",
-        (INFER,),
+        (INFER, SINGLE),
         null="no tables",
         default="auto",
     ),
@@ -32,7 +32,7 @@ MEASURE: tuple[Setting, ...] = (
         Words(EXPORTS),
         _GROUP,
         "Further files: QuPath's outlines, ImageJ's regions, a picture of the objects over the image.",
-        (INFER,),
+        (INFER, SINGLE),
         null="none",
     ),
 )

@@ -44,5 +44,7 @@ def dry_run(task: str, bundle: str, method: str | None, overrides: Mapping[str, 
         if hasattr(evaluator := get("evaluator"), "plan"):
             skipped = evaluator.plan()
             lines.append(f"{len(items) - len(skipped)} would be predicted, {len(skipped)} have their results")
+        if "measurements" in workflow.parser:
+            get("measurements").check(items)
         lines.append(f"results would be written to {get('output_dir')}")
     return "\n".join(lines)

@@ -63,6 +63,14 @@ class Exports:
         """
         return [self.output_dir / f"{stem}{_ENDINGS[kind]}" for kind in self.kinds]
 
+    def others(self, stem: str) -> list[Path]:
+        """The files of an image that are not asked for, and may be there from earlier.
+
+        Args:
+            stem: see :func:`~monai_denoiseg.data.output_stem`.
+        """
+        return [self.output_dir / f"{stem}{ending}" for kind, ending in _ENDINGS.items() if kind not in self.kinds]
+
     @staticmethod
     def record(stem: str) -> str:
         """Name of the set of exports of an image."""

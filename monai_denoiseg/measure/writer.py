@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from monai_denoiseg.measure.exports import Exports, check_exports
 from monai_denoiseg.measure.from_files import items_from_files
 from monai_denoiseg.measure.objects import measure_labels
 from monai_denoiseg.measure.summary import summarise_image
-from monai_denoiseg.measure.tables import check_tables, write_tables
+from monai_denoiseg.measure.tables import NAMES, check_tables, write_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,7 @@ class Measurementsd(Transform):
         self._summary: list[pd.DataFrame] = []
         self._images: list[str] = []
         self._sources: list[str] = []
+        self._stems: list[str] = []
         self._done: set[Any] = set()  # files, and files with the number of a frame
         self._exports = Exports(self.output_dir, self.export, self.head.classes)
 
@@ -114,6 +115,7 @@ class Measurementsd(Transform):
                 self._rows.append(_placed(rows, place))
             self._summary.append(_placed(summarise_image(labels, raw, denoised, **about), place))
         if labels is not None:
+            self._stems.append(output_stem(source, None if item.get("frames") else frame))
             self._exports.add(source, item, labels, raw if denoised is None else denoised, size["spacing"], rows)
         self._note(source, frame)
         return item
@@ -129,6 +131,7 @@ class Measurementsd(Transform):
         Returns:
             The files.
         """
+        self._tell_stale()
         if not self.tabulates or not self._images:
             return []
         files = write_tables(self.output_dir, [self._rows, self._summary], self._images, self._sources[0])
@@ -136,18 +139,41 @@ class Measurementsd(Transform):
         logger.info("measured %d images%s: %s", len({*self._images}), found, ", ".join(map(str, files)))
         return files
 
+    def _tell_stale(self) -> None:
+        """Warn of what earlier runs measured or drew of labels that are others now."""
+        tables = [] if self.tabulates else [self.output_dir / name for name in NAMES]
+        outlines = [path for stem in dict.fromkeys(self._stems) for path in self._exports.others(stem)]
+        stale = [path for path in (*tables, *outlines) if self._images and path.exists()]
+        if stale:
+            logger.warning(
+                "%s shows labels of an earlier run (%d such files): remove it, or make it anew with --measure and --export",
+                stale[0],
+                len(stale),
+            )
+
     def attach(self, engine: Engine) -> None:
         """Attach to a :class:`~monai_denoiseg.engines.FilePredictor`."""
+        engine.add_event_handler(Events.STARTED, self._begin)
         if self.tabulates or self.export:
-            engine.add_event_handler(Events.STARTED, self._begin)
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._complete)
-            engine.add_event_handler(Events.COMPLETED, lambda _: self.write())
+        engine.add_event_handler(Events.COMPLETED, lambda _: self.write())
 
     def _begin(self, engine: Any) -> None:
         self.reset()
+        self.check(getattr(engine.dataset, "data", None) or [])
+
+    def check(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Raise where a file is in the way that this package did not write, before any work is done.
+
+        Args:
+            items: data list.
+
+        Raises:
+            FileExistsError: naming it.
+        """
         if self.tabulates:
             check_tables(self.output_dir)
-        for item in getattr(engine.dataset, "data", None) or []:
+        for item in items:
             stem = output_stem(item["image"], item.get("frame"))
             targets, name = self._exports.targets(stem), self._exports.record(stem)
             if foreign := foreign_files(self.output_dir, name, targets, describe_source(item["image"])):

@@ -165,3 +165,28 @@ def test_none_and_wrong_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert {path.name for path in infer(tmp_path, "out", 2, measure="none").glob("*.csv")} == set()
     assert main(["infer", "--dataset_dir", str(tmp_path / "in"), "--export", "geojsn"]) == 1
     assert "`export` must be one or several (with commas) of 'geojson', 'roi', 'overlay'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", [(40, 48), (6, 24, 28)])
+def test_what_shows_earlier_labels_is_told(shape: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dims = len(shape)
+    model(tmp_path, dims)
+    write_images(tmp_path / "in", shape)
+    infer(tmp_path, "out", dims, export="geojson,roi,overlay")
+    assert "of an earlier run" not in capsys.readouterr().out
+    infer(tmp_path, "out", dims, threshold=0.5, export="geojson")
+    assert "a_rois.zip shows labels of an earlier run (4 such files)" in capsys.readouterr().out
+    infer(tmp_path, "out", dims, threshold=0.6, measure="none", export="geojson,roi,overlay")
+    assert "measurements.csv shows labels of an earlier run (2 such files)" in capsys.readouterr().out
+
+
+def test_a_dry_run_finds_a_table_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model(tmp_path, 2)
+    write_images(tmp_path / "in", (24, 24))
+    words = ["infer", "--dataset_dir", str(tmp_path / "in"), "--output_dir", str(tmp_path / "out")]
+    words += ["--model_file", str(tmp_path / "model_2.pt"), "--dry_run"]
+    assert main(words) == 0
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.csv").write_text("mine")
+    assert main(words) == 1
+    assert "summary.csv" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.axes import AS_LABELMAP, expected_axes, shape_mismatch, without_channel
 from monai_denoiseg.data.folder_files import (
     existing_folder,
     first_names,
@@ -152,8 +152,9 @@ def _partners(folder: Path, key: str, images: Collection[str], passed_over: Coll
         if path in objects or (stem not in images and (path.name in written or stem_of(path) in passed_over)):
             continue  # also results of an inference that was sent here
         if stem is None or stem not in images:
-            what = f"there is no {stem_of(path)!r} in {images_dir}"
-            raise ValueError(f"{key} {path} has no image: {what} (files are paired by stem)")
+            what = f"there is no {stem_of(path).removesuffix('.seg')!r} in {images_dir}"
+            slicer = f"; name it like its image, or {AS_LABELMAP}" if stem_of(path).endswith(".seg") else ""
+            raise ValueError(f"{key} {path} has no image: {what} (files are paired by stem){slicer}")
         add_file(found, path, stem)
     _refuse_broken(folder, key, [path for path in others if partner(stem_of(path), images, path) in images and path.is_symlink()])
     warn_of_others(folder, others)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES
-from monai_denoiseg.data.dicom import holds_dicom, holds_one_image
+from monai_denoiseg.data.dicom import holds_dicom, holds_one_image, prefix_of
 from monai_denoiseg.data.ngff import image_paths, is_zarr
 from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, split_name
 
@@ -38,7 +38,7 @@ def stem_of(path: Path) -> str:
     >>> stem_of(Path("images/a.ome.tif"))
     'a'
     """
-    return same_text(split_name(path)[0])
+    return same_text(prefix_of(path) + split_name(path)[0])
 
 
 def is_zarr_folder(path: Path) -> bool:

@@ -19,6 +19,7 @@ from monai_denoiseg.data.dicom import DICOM_SUFFIX
 from monai_denoiseg.data.itk_files import ITK_SUFFIXES, check_segments
 from monai_denoiseg.data.label_check import refuse_lossy
 from monai_denoiseg.data.labels import instance_labels, semantic_labels
+from monai_denoiseg.data.quiet import quiet
 from monai_denoiseg.data.reader import FileReader, split_name
 from monai_denoiseg.data.volume_files import has_place, turned_like
 from monai_denoiseg.open_classes import open_label
@@ -88,7 +89,8 @@ class LoadItemd(MapTransform):
         self.spacing = _checked_spacing(spacing, spatial_dims)
         self.n_classes, self.class_names = _checked_classes(classes)
         # float64 holds every label of up to 32 bits exactly; LoadImage would cut fractions off if asked for integers.
-        with warnings.catch_warnings():  # MONAI's own reader of DICOM misses decoders, which are not used here
+        # MONAI's own reader of DICOM misses decoders, which are not used here
+        with warnings.catch_warnings(), quiet("monai.data.nvimgcodec_pydicom_plugin"):
             warnings.simplefilter("ignore")
             self._load_image = LoadImage(image_only=True, dtype=np.float32, ensure_channel_first=True)
             self._load_label = LoadImage(image_only=True, dtype=np.float64, ensure_channel_first=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +127,17 @@ def test_loose_files_among_images_are_refused(tmp_path: Path) -> None:
     simulate_series(tmp_path / "images", ZEROS)
     with pytest.raises(ValueError, match="into a folder of its own"):
         folder_datalist(tmp_path)
+
+
+@pytest.mark.parametrize("listed", [images_datalist, labelled_datalist])
+def test_series_that_lie_deeper_are_named_and_a_data_list_takes_them(tmp_path: Path, listed: Any) -> None:
+    for case in ("PAT1", "PAT2"):
+        simulate_series(tmp_path / "pacs" / case / "ST1" / f"SE_{case}", ZEROS)
+    with pytest.raises(FileNotFoundError, match=r"lie deeper, the first in .*pacs/PAT1/ST1/SE_PAT1: .* data list"):
+        listed(tmp_path / "pacs")
+    places = [f"pacs/{case}/ST1/SE_{case}" for case in ("PAT1", "PAT2")]
+    (tmp_path / "list.json").write_text(json.dumps({"training": places}))
+    assert [item["image"] for item in listed(tmp_path / "list.json")] == [str(tmp_path / place) for place in places]
 
 
 def test_files_that_are_each_an_image(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from monai_denoiseg.data.datalist import data_folders
 from monai_denoiseg.data.describe import file_facts, in_words
-from monai_denoiseg.data.folder_files import first_names
+from monai_denoiseg.data.folder_files import first_names, is_image_folder
 from monai_denoiseg.data.foreign import like_labels
 from monai_denoiseg.processes import is_main_process
 
@@ -94,7 +94,7 @@ def warn_unlabelled(source: Any, labels: str = "labels") -> None:
 
 def _passed_over(files: Sequence[str], source: Any, images: str) -> list[str]:
     """Names in a folder of images that are none of the images."""
-    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
+    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir() or is_image_folder(Path(source)):
         return []
     folder = data_folders(Path(source), images)[0] if images != "images" or Path(source).suffix != ".zarr" else Path(source)
     taken = {Path(file).name for file in files}

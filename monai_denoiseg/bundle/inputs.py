@@ -45,7 +45,7 @@ def inference_data(
     """
     if simulation_is_missing(dataset_dir):
         return []
-    items = images_datalist(dataset_dir, pattern, images_dir, section)
+    items = images_datalist(dataset_dir, pattern, images_dir, section, spatial_dims)
     tell_found(items, dataset_dir, "inference", axes=axes, spatial_dims=spatial_dims, images=images_dir)
     return items
 

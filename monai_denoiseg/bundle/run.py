@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,7 @@ from monai_denoiseg.bundle.folders import RUN, bundle_folder, checkpoint_folder,
 from monai_denoiseg.bundle.resume import resumed_settings, stored_settings
 from monai_denoiseg.bundle.settings import check_settings, for_monai
 from monai_denoiseg.checks import check_option
-
-logger = logging.getLogger(__name__)
+from monai_denoiseg.data.quiet import quiet
 
 RUNS = {"train": "train", "evaluate": "evaluate", "infer": "inference"}
 OVERLAYS = {"train": "train", "evaluate": "predict", "infer": "predict"}
@@ -197,7 +195,7 @@ def start_workflow(
     True
     """
     configs = Path(files[0]).parent
-    with _overlays_may_lie_elsewhere():
+    with quiet("monai.bundle.workflows"):  # overlays may lie elsewhere: where metadata.json and logging.conf lie is said
         workflow = ConfigWorkflow(
             config_file=[str(path) for path in files],
             meta_file=str(configs / "metadata.json"),
@@ -231,15 +229,3 @@ def open_workflow(files: Sequence[str | Path], kind: str = "infer", **options: A
         yield workflow
     finally:
         workflow.finalize()
-
-
-@contextmanager
-def _overlays_may_lie_elsewhere() -> Iterator[None]:
-    """Silence MONAI's warning about folders of configurations: where ``metadata.json`` and ``logging.conf`` lie is said."""
-    warned = logging.getLogger("monai.bundle.workflows")
-    level = warned.level
-    warned.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        warned.setLevel(level)

@@ -67,7 +67,7 @@ def single_images(
     """
     if path is None:
         return []
-    items = inference_datalist(path, pattern)
+    items = inference_datalist(path, pattern, spatial_dims=spatial_dims)
     if scribbles is not None:
         items = _with_scribbles(items, Path(scribbles))
     items = [frame for item in items for frame in _frames(item, axes, spatial_dims)]

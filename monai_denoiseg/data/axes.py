@@ -247,6 +247,9 @@ def expected_axes(spatial_dims: int | None, has_frames: bool) -> str | None:
     return None if spatial_dims is None else "T" * has_frames + SPATIAL_LETTERS[spatial_dims]
 
 
+AS_LABELMAP = "export it from 3D Slicer as labelmap, NIfTI or NRRD, with the image as reference volume"
+
+
 def shape_mismatch(key: str, path: str, shape: Sequence[int], image_path: str, image_shape: Sequence[int]) -> str:
     """Message for two files of different shape that belong together; it says if the axes of one are reversed.
 
@@ -263,4 +266,6 @@ def shape_mismatch(key: str, path: str, shape: Sequence[int], image_path: str, i
     text = f"{key} {path} has shape {tuple(shape)}, but image {image_path} has {tuple(image_shape)}"
     if tuple(shape)[::-1] == tuple(image_shape):
         text += f"; it fits with its axes reversed: store it in {SPATIAL_LETTERS[len(shape)]} order"
+    elif key == "label" and len(shape) == len(image_shape) == 3 and all(a <= b for a, b in zip(shape, image_shape, strict=True)):
+        text += f"; if it shows a part of the image only: {AS_LABELMAP}"
     return text

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.axes import AS_LABELMAP, expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.dicom import whole_series
 from monai_denoiseg.data.folder_files import (
     existing_folder,
     first_names,
@@ -152,8 +153,9 @@ def _partners(folder: Path, key: str, images: Collection[str], passed_over: Coll
         if path in objects or (stem not in images and (path.name in written or stem_of(path) in passed_over)):
             continue  # also results of an inference that was sent here
         if stem is None or stem not in images:
-            what = f"there is no {stem_of(path)!r} in {images_dir}"
-            raise ValueError(f"{key} {path} has no image: {what} (files are paired by stem)")
+            what = f"there is no {stem_of(path).removesuffix('.seg')!r} in {images_dir}"
+            slicer = f"; name it like its image, or {AS_LABELMAP}" if stem_of(path).endswith(".seg") else ""
+            raise ValueError(f"{key} {path} has no image: {what} (files are paired by stem){slicer}")
         add_file(found, path, stem)
     _refuse_broken(folder, key, [path for path in others if partner(stem_of(path), images, path) in images and path.is_symlink()])
     warn_of_others(folder, others)
@@ -219,7 +221,10 @@ def _images(frames: int) -> str:
 
 
 def inference_datalist(
-    path: str | os.PathLike | Sequence[str | os.PathLike], pattern: str | None = None, images: str = "images"
+    path: str | os.PathLike | Sequence[str | os.PathLike],
+    pattern: str | None = None,
+    images: str = "images",
+    spatial_dims: int | None = None,
 ) -> list[Item]:
     """List the images to infer: a single file, those of a folder (of its subfolder ``images`` where there is one), or of several.
 
@@ -231,6 +236,7 @@ def inference_datalist(
         path: file, Zarr folder, or folder of such; or a list of them.
         pattern: only files whose name matches, for instance ``"*_raw.tif"``.
         images: subfolder of the images; without it the folder's own image files are taken.
+        spatial_dims: of the images; for 3 a file of a DICOM series is its folder, if that holds no other series.
 
     Returns:
         Items ``{"image": path}`` sorted by stem.
@@ -247,10 +253,10 @@ def inference_datalist(
     ['a_raw.tif', 'b_raw.tif']
     """
     if not isinstance(path, (str, os.PathLike)):
-        return different_stems([item for one in path for item in inference_datalist(one, pattern, images)])
+        return different_stems([item for one in path for item in inference_datalist(one, pattern, images, spatial_dims)])
     source = Path(path)
     if source.is_file() or is_image_folder(source):
-        return [single_item(image) for image in images_within(source)]
+        return [single_item(whole_series(image, spatial_dims)) for image in images_within(source)]
     root = existing_folder(source)
     folder = _asked_for(root, images, "images") or root
     files = images_by_stem(folder, pattern, links=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES
-from monai_denoiseg.data.dicom import holds_dicom, holds_one_image
+from monai_denoiseg.data.dicom import holds_dicom, holds_one_image, prefix_of
 from monai_denoiseg.data.ngff import image_paths, is_zarr
 from monai_denoiseg.data.reader import SUPPORTED_SUFFIXES, split_name
 
 logger = logging.getLogger(__name__)
+
+MOST_FOLDERS = 1000
+"""Folders to look into for a hint."""
 
 
 def same_text(text: str) -> str:
@@ -38,7 +42,7 @@ def stem_of(path: Path) -> str:
     >>> stem_of(Path("images/a.ome.tif"))
     'a'
     """
-    return same_text(split_name(path)[0])
+    return same_text(prefix_of(path) + split_name(path)[0])
 
 
 def is_zarr_folder(path: Path) -> bool:
@@ -247,7 +251,23 @@ def nothing_found(folder: Path, pattern: str | None = None) -> str:
     matching = f" matching {pattern!r}" if pattern else ""
     deeper = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_images(path)]
     hint = f"; did you mean {deeper[0]}?" if deeper and not pattern else ""
+    if not deeper and (series := _first_series(folder)) is not None:
+        hint = (
+            f"; DICOM series lie deeper, the first in {series}: give that, list the folders of the series in a data list (JSON), "
+            f"or move each into {folder} under a name of its own"
+        )
     return f"no image{matching} in {folder} ({held}){hint}; supported are {', '.join(sorted(SUPPORTED_SUFFIXES))}"
+
+
+def _first_series(folder: Path) -> Path | None:
+    """The first folder with DICOM files at any depth, among so many folders that are looked into."""
+    for count, (place, names, _) in enumerate(os.walk(folder)):
+        names.sort()
+        if holds_dicom(place):
+            return Path(place)
+        if count >= MOST_FOLDERS:
+            break
+    return None
 
 
 def _holds_images(folder: Path) -> bool:

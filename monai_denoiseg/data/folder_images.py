@@ -145,9 +145,11 @@ def add_file(files: dict[str, Path], path: Path, stem: str | None = None) -> Non
         stem: its own, if not given.
 
     Raises:
-        ValueError: when there is a file of this stem.
+        ValueError: when there is a file of this stem, or this one already.
     """
     stem = stem_of(path) if stem is None else stem
+    if files.get(stem) == path:
+        raise ValueError(f"{path} is listed twice" + " (a file of a series stands for all of it)" * path.is_dir())
     if stem in files:
         raise ValueError(f"{files[stem]} and {path} have the same stem {stem!r}: keep one, or rename it")
     files[stem] = path

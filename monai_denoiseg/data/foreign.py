@@ -10,7 +10,7 @@ import numpy as np
 
 from monai_denoiseg.data.folder_files import first_names
 
-LABEL_ENDS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_segmentation", "_seg", "-labels", "-label", "-mask")
+LABEL_ENDS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_segmentation", "_seg", "-labels", "-label", "-mask", ".seg")
 """Ends that programs add to the name of an image to name its label."""
 
 _LIKE_LABELS = re.compile(

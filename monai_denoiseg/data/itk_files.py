@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
+from monai_denoiseg.data.axes import AS_LABELMAP, Arrangement, arrange, check_frame, put_in_order
 from monai_denoiseg.data.stored import StoredImage, stored_image
 from monai_denoiseg.files import target_of, writing
 
@@ -133,6 +134,46 @@ def read_itk(
     spacing = [float(size) for size in sizes[-len(arrangement.shape) :]]
     columns = [1, 2, 0, 3] if flat else [0, 1, 2, 3]
     return stored_image(put_in_order(stored, arrangement), arrangement, spacing, "mm", affine[:, columns])
+
+
+def check_segments(path: str | os.PathLike, classes: Sequence[str]) -> None:
+    """Refuse a segmentation whose header names its numbers otherwise than the classes do, as 3D Slicer writes them.
+
+    Args:
+        path: label file; of other kinds than NRRD and MetaImage nothing is known.
+        classes: names by number, the background first. Case, spaces and underscores do not count.
+
+    Raises:
+        ValueError: naming both, for a segment that is called like a class of another number.
+
+    >>> check_segments("labels/a.nii.gz", ["background", "liver"])
+    """
+    if not str(path).lower().endswith(ITK_SUFFIXES):
+        return
+    numbers = {_plain(name): number for number, name in enumerate(classes)}
+    for name, value in _segments(_header(path)):
+        number = numbers.get(_plain(name))
+        if number is not None and number != value:
+            raise ValueError(
+                f"label {path}: its header says that {value} is {name!r}, but `classes` says that {number} is {classes[number]!r}"
+                f"{f' and {value} {classes[value]!r}' if 0 <= value < len(classes) else ''}: put `classes` in the order of the "
+                f"labels, or give the segments these numbers ({AS_LABELMAP})"
+            )
+
+
+def _segments(header: Any) -> list[tuple[str, int]]:
+    """Names and numbers of segments."""
+    found = []
+    for key in header.GetMetaDataKeys():
+        if key.startswith("Segment") and key.endswith("_Name"):
+            value = f"{key.removesuffix('_Name')}_LabelValue"
+            if header.HasMetaDataKey(value) and header.GetMetaData(value).strip().isdecimal():
+                found.append((header.GetMetaData(key), int(header.GetMetaData(value))))
+    return found
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.replace("_", " ").casefold().split())
 
 
 def write_itk(array: np.ndarray, source: str | os.PathLike, target: str | os.PathLike) -> None:

@@ -14,10 +14,12 @@ from monai.data import MetaTensor
 from monai.transforms import LoadImage, MapTransform
 
 from monai_denoiseg.checks import check_int, check_option, check_range
-from monai_denoiseg.data.axes import expected_axes, shape_mismatch, without_channel
+from monai_denoiseg.data.axes import AS_LABELMAP, expected_axes, shape_mismatch, without_channel
 from monai_denoiseg.data.dicom import DICOM_SUFFIX
+from monai_denoiseg.data.itk_files import ITK_SUFFIXES, check_segments
 from monai_denoiseg.data.label_check import refuse_lossy
 from monai_denoiseg.data.labels import instance_labels, semantic_labels
+from monai_denoiseg.data.quiet import quiet
 from monai_denoiseg.data.reader import FileReader, split_name
 from monai_denoiseg.data.volume_files import has_place, turned_like
 from monai_denoiseg.open_classes import open_label
@@ -87,7 +89,8 @@ class LoadItemd(MapTransform):
         self.spacing = _checked_spacing(spacing, spatial_dims)
         self.n_classes, self.class_names = _checked_classes(classes)
         # float64 holds every label of up to 32 bits exactly; LoadImage would cut fractions off if asked for integers.
-        with warnings.catch_warnings():  # MONAI's own reader of DICOM misses decoders, which are not used here
+        # MONAI's own reader of DICOM misses decoders, which are not used here
+        with warnings.catch_warnings(), quiet("monai.data.nvimgcodec_pydicom_plugin"):
             warnings.simplefilter("ignore")
             self._load_image = LoadImage(image_only=True, dtype=np.float32, ensure_channel_first=True)
             self._load_label = LoadImage(image_only=True, dtype=np.float64, ensure_channel_first=True)
@@ -157,9 +160,11 @@ class LoadItemd(MapTransform):
         if stored.shape[0] != 1:
             kind = "class labels have one, with a class" if self.n_classes else "instance labels have one, with a number"
             each = "voxel" if self.n_classes else "object"
-            raise ValueError(f"label {path} has {stored.shape[0]} channels; {kind} for each {each}")
+            slicer = f": {AS_LABELMAP}" if path.lower().endswith(ITK_SUFFIXES) else ""
+            raise ValueError(f"label {path} has {stored.shape[0]} channels; {kind} for each {each}{slicer}")
         values, dtype, name = _rounded(stored.as_tensor().numpy()), str(stored.meta["dtype"]), f"label {path}"
         if self.n_classes:
+            check_segments(path, self.class_names)
             labels = semantic_labels(values, dtype, self.n_classes, self.class_names, self.ignore_value, name)
         else:
             labels = instance_labels(values, dtype, self.ignore_value, self.binary_labels, name)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from monai.transforms import SaveImaged, Transform
 
-from monai_denoiseg.data.dicom import DICOM_SUFFIX, write_seg
+from monai_denoiseg.data.dicom import DICOM_SUFFIX, prefix_of, write_seg
 from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.data.sinks import TiffSink, part_path
 from monai_denoiseg.data.tiff import TiffWriter, cast_exactly
@@ -37,6 +37,8 @@ def smallest_label_type(labels: np.ndarray) -> np.dtype:
 def output_stem(path: str | os.PathLike, frame: int | None = None) -> str:
     """Beginning of the names of an image's result files: the image's name as given, links not followed.
 
+    A file that chooses one of several DICOM series in a folder has the name of the folder before its own.
+
     Args:
         path: the image.
         frame: its number, where the file holds several along time and is read one by one.
@@ -45,6 +47,7 @@ def output_stem(path: str | os.PathLike, frame: int | None = None) -> str:
     ('cells_frame0007', 'a')
     """
     stem, _ = split_name(path if Path(path).name else Path(path).resolve())
+    stem = prefix_of(path) + stem
     return stem if frame is None else f"{stem}_frame{int(frame):04d}"
 
 

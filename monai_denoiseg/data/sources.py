@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.data.datalist import folder_datalist, inference_datalist, one_for_each_frame
+from monai_denoiseg.data.dicom import whole_series
 from monai_denoiseg.data.folder_files import is_image_folder, same_text
 from monai_denoiseg.data.folder_images import different_stems, single_item
 from monai_denoiseg.data.list_file import SECTIONS, is_list_file, list_sections, read_list_file
@@ -51,6 +52,7 @@ def labelled_datalist(
         return _from_list_file(source, _section(source, section), pattern, options)  # type: ignore[arg-type]
     if isinstance(source, (str, os.PathLike)) and not _is_image(Path(source)):
         return folder_datalist(source, pattern=pattern, **options)
+    dims = options.get("spatial_dims")
     places = [Path(source)] if isinstance(source, (str, os.PathLike)) else [Path(one) for one in source]
     files: dict[Path, set[Path]] = {}
     items: list[Item] = []
@@ -61,13 +63,20 @@ def labelled_datalist(
             items += folder_datalist(place, pattern=pattern, **options)
         elif pattern is None or _matches(place, pattern):
             single_item(place)
+            place = whole_series(place, dims)
             files.setdefault(_root(place, str(options.get("images", "images"))), set()).add(place)
     for root, only in files.items():
         items += folder_datalist(root, only=only, **options)
     return _with_names(items)
 
 
-def images_datalist(source: Source, pattern: str | None = None, images: str = "images", section: str | None = None) -> list[Item]:
+def images_datalist(
+    source: Source,
+    pattern: str | None = None,
+    images: str = "images",
+    section: str | None = None,
+    spatial_dims: int | None = None,
+) -> list[Item]:
     """List the images to infer.
 
     Args:
@@ -75,6 +84,7 @@ def images_datalist(source: Source, pattern: str | None = None, images: str = "i
         pattern: only images whose file name matches.
         images: subfolder of the images of a folder.
         section: of a data list; None: ``testing``, else ``validation``, else ``training``.
+        spatial_dims: see :func:`~monai_denoiseg.data.datalist.inference_datalist`.
 
     Returns:
         Items ``{"image": path}``.
@@ -90,9 +100,9 @@ def images_datalist(source: Source, pattern: str | None = None, images: str = "i
     ['a.tif']
     """
     if not is_list_file(source):
-        return inference_datalist(source, pattern, images)
-    items = _from_list_file(source, _section(source, section), pattern, {})  # type: ignore[arg-type]
-    return different_stems([{"image": item["image"]} for item in items])
+        return inference_datalist(source, pattern, images, spatial_dims)
+    items = _entries(source, _section(source, section), pattern)  # type: ignore[arg-type]
+    return different_stems([{"image": str(whole_series(item["image"], spatial_dims))} for item in items])
 
 
 def _section(source: Any, section: str | None) -> str:
@@ -102,14 +112,23 @@ def _section(source: Any, section: str | None) -> str:
     return section or next(name for name in reversed(SECTIONS) if name in there)
 
 
-def _from_list_file(source: str | os.PathLike, section: str, pattern: str | None, options: dict[str, Any]) -> list[Item]:
+def _entries(source: str | os.PathLike, section: str, pattern: str | None) -> list[Item]:
     items = [item for item in read_list_file(source, section) if pattern is None or _matches(Path(item["image"]), pattern)]
     if not items:
         raise FileNotFoundError(f"no image matching {pattern!r} in the section {section!r} of {source}")
+    return items
+
+
+def _from_list_file(source: str | os.PathLike, section: str, pattern: str | None, options: dict[str, Any]) -> list[Item]:
+    items = _entries(source, section, pattern)
     if options.get("target") is not None and (lacking := [item["name"] for item in items if "target" not in item]):
         raise ValueError(f"{source}: {len(lacking)} entries of {section!r} have no 'target', the first is {lacking[0]}")
     if options.get("target") is None:
         items = [{key: value for key, value in item.items() if key != "target"} for item in items]
+    items = [item | {"image": str(whole_series(item["image"], options.get("spatial_dims")))} for item in items]
+    twice = [image for image, count in Counter(item["image"] for item in items).items() if count > 1]
+    if twice:
+        raise ValueError(f"{source}: {section!r} lists several files of the series {twice[0]}: one stands for all of it")
     return [one for item in items for one in one_for_each_frame(item, options.get("axes"), options.get("spatial_dims"))]
 
 

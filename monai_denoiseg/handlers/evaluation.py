@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
+from monai_denoiseg.data.dicom import prefix_of
 from monai_denoiseg.files import ResultSet, foreign_files, refusal, write_bytes, write_csv, write_json, write_npz
 from monai_denoiseg.handlers.class_table import COLUMNS, ClassTable
 from monai_denoiseg.handlers.headline import LABELLED, finite, headline
@@ -227,6 +228,7 @@ def image_name(item: Mapping[str, Any]) -> str:
     ('a.tif', 'movie.ome_frame0003.tif')
     """
     path = Path(item["image"])
+    path = path.with_name(prefix_of(path) + path.name)
     return path.name if item.get("frame") is None else f"{path.stem}_frame{item['frame']:04d}{path.suffix}"
 
 

@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.transforms import SaveImaged, Transform
 
+from monai_denoiseg.data.dicom import prefix_of
 from monai_denoiseg.data.save import output_stem
 from monai_denoiseg.engines.errors import first_cause
 from monai_denoiseg.files import describe_source, foreign_files, refusal
@@ -106,7 +107,7 @@ class Measurementsd(Transform):
         probabilities = None if labels is None else _array(item.get("probabilities"))
         if probabilities is not None:
             probabilities = probabilities[: self.head.probability_channels]
-        place = {"image": Path(source).name} | ({} if frame is None else {"frame": int(frame)})
+        place = {"image": prefix_of(source) + Path(source).name} | ({} if frame is None else {"frame": int(frame)})
         rows = None
         if self.tabulates:
             about = {"classes": self.head.classes, **size}
@@ -121,7 +122,7 @@ class Measurementsd(Transform):
         return item
 
     def _note(self, source: str, frame: Any) -> None:
-        self._images.append(Path(source).name)
+        self._images.append(prefix_of(source) + Path(source).name)
         self._sources.append(source)
         self._done |= {source, (source, frame)}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_denoiseg.data import FileReader, LoadItemd, SavePredictiond, image_layout
+from monai_denoiseg.data import FileReader, LoadItemd, SavePredictiond, folder_datalist, image_layout
 
 sitk = pytest.importorskip("SimpleITK")
 
@@ -98,3 +98,48 @@ def test_channels_and_times(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image.array, np.stack([VALUES, VALUES + 1]))
     assert image_layout(tmp_path / "a.nrrd", "TYXC", 2).frames == 3
     assert FileReader("TYXC", spatial_dims=2, frame=2).read(tmp_path / "a.nrrd")[0].meta["affine"][:3, 3].tolist() == [0, 0, 2]
+
+
+def slicer_label(path: Path, values: np.ndarray, **names: int) -> None:
+    label = sitk.GetImageFromArray(values.astype(np.uint8), isVector=values.ndim == 4)
+    for i, (name, value) in enumerate(names.items()):
+        label.SetMetaData(f"Segment{i}_Name", name)
+        label.SetMetaData(f"Segment{i}_LabelValue", str(value))
+    path.parent.mkdir(exist_ok=True)
+    sitk.WriteImage(label, str(path))
+
+
+CLASSES = ["background", "liver", "left kidney"]
+
+
+def test_names_of_segments_must_be_those_of_the_classes(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    sitk.WriteImage(sitk.GetImageFromArray(VALUES), str(tmp_path / "images" / "case_00.nrrd"))
+    path = tmp_path / "labels" / "case_00.seg.nrrd"
+    load = LoadItemd(spatial_dims=3, classes=CLASSES)
+    slicer_label(path, VALUES % 3, Liver=1, Left_Kidney=2, other=7)
+    item = folder_datalist(tmp_path, spatial_dims=3)[0]
+    assert item["label"] == str(path)
+    np.testing.assert_array_equal(load(item)["label"][0], VALUES % 3)
+    slicer_label(path, VALUES % 3, Left_Kidney=1, Liver=2)
+    said = (
+        r"case_00\.seg\.nrrd: its header says that 1 is 'Left_Kidney', but `classes` says that 2 is 'left kidney' and 1 'liver'"
+    )
+    with pytest.raises(ValueError, match=said):
+        load(item)
+    assert LoadItemd(spatial_dims=3)(item)["label"].max() == 2  # numbered objects have no names
+
+
+def test_what_slicer_saves_otherwise_says_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    sitk.WriteImage(sitk.GetImageFromArray(VALUES), str(tmp_path / "images" / "case_00.nrrd"))
+    path, way = tmp_path / "labels" / "case_00.seg.nrrd", "from 3D Slicer as labelmap, NIfTI or NRRD, with the image as reference"
+    slicer_label(path, VALUES[:2] % 3)
+    with pytest.raises(ValueError, match=rf"has shape \(2, 4, 5\).*{way}"):
+        folder_datalist(tmp_path, spatial_dims=3)
+    slicer_label(path, np.stack([VALUES % 3, VALUES % 2], -1))
+    with pytest.raises(ValueError, match=rf"has 2 channels.*{way}"):
+        LoadItemd(spatial_dims=3, classes=CLASSES)(folder_datalist(tmp_path, spatial_dims=3)[0])
+    path.rename(path.with_name("Segmentation.seg.nrrd"))
+    with pytest.raises(ValueError, match=rf"no 'Segmentation' in .*{way}"):
+        folder_datalist(tmp_path, spatial_dims=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from monai_denoiseg.data.dicom.codes import Code, codes_of
 from monai_denoiseg.data.dicom.files import need, read_header
 from monai_denoiseg.data.dicom.series import open_series
+from monai_denoiseg.data.quiet import quiet
 from monai_denoiseg.files import target_of, writing
 
 
@@ -63,7 +65,8 @@ def write_seg(
     headers = [read_header(file) for file in files]
     pixels = np.empty_like(stack, np.uint16)
     pixels[_places(series.planes, files, headers)] = numbers[stack.astype(np.intp)]
-    seg = _segmentation(highdicom, headers, pixels, segments)
+    with quiet("highdicom", logging.WARNING):  # it tells each of its steps
+        seg = _segmentation(highdicom, headers, pixels, segments)
     with writing(target) as part:
         seg.save_as(part)
 

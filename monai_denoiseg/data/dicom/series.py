@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from monai_denoiseg.data.dicom.copies import first_copies
 from monai_denoiseg.data.dicom.files import dicom_files, read_header
 from monai_denoiseg.data.dicom.geometry import affine_of, in_order
 from monai_denoiseg.data.dicom.planes import Plane, planes_of
@@ -77,18 +78,11 @@ def _looks(files: Sequence[Path]) -> tuple[tuple[int, int], ...]:
 
 @functools.lru_cache(maxsize=256)  # sizes and times are in the key: a file that changes is read again
 def _series(path: Path, files: tuple[Path, ...], looks: tuple[tuple[int, int], ...], uid: str | None) -> Series:
-    headers: dict[Path, Any] = {}
-    seen: set[str] = set()
-    for file in files:
-        header = read_header(file)
-        instance = str(getattr(header, "SOPInstanceUID", ""))
-        if instance not in seen:  # a copy of a file is the same plane
-            headers[file] = header
-        seen.add(instance)
+    headers = {file: read_header(file) for file in files}
     if uid is not None:
         headers = {file: header for file, header in headers.items() if str(getattr(header, "SeriesInstanceUID", "")) == uid}
     headers = _of_one_series(path, _images(path, headers))
-    planes = [plane for file, header in headers.items() for plane in planes_of(file, header)]
+    planes = [plane for file in first_copies(headers) for plane in planes_of(file, headers[file])]
     ordered = in_order(planes, str(path))
     return Series(tuple(ordered), affine_of(ordered))
 

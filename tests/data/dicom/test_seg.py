@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 from pathlib import Path
@@ -133,3 +134,10 @@ def test_other_images_get_no_seg(tmp_path: Path) -> None:
         {"image": image, "pred": torch.ones(1, 4, 6)}
     )
     assert [path.name for path in sorted(tmp_path.glob("cells*"))] == ["cells_classes.tif"]
+
+
+def test_steps_of_highdicom_are_not_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    simulate_series(tmp_path / "scan", np.zeros((5, 6, 7)))
+    with caplog.at_level(logging.INFO):
+        write_seg(labels(), tmp_path / "scan", tmp_path / "a.dcm", NAMES)
+    assert not caplog.messages

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from monai_denoiseg.data import folder_datalist, images_datalist, labelled_datalist
-from monai_denoiseg.data.dicom import simulate_series
+from monai_denoiseg.data.dicom import read_dicom, simulate_series
 from monai_denoiseg.data.dicom.series import open_series
 
 pydicom = pytest.importorskip("pydicom")
@@ -76,6 +78,31 @@ def test_localizers_copies_and_other_objects_are_passed_over(tmp_path: Path, cap
     assert "1 localizers are passed over, the first is scout" in caplog.text
 
 
+@pytest.mark.parametrize("uid", ["1.2.3", ""])
+def test_planes_of_one_identifier_stay(tmp_path: Path, uid: str) -> None:
+    values = np.arange(6)[:, None, None] + ZEROS
+    files = simulate_series(tmp_path, values, SOPInstanceUID="1.2.3")
+    for path in files if not uid else ():
+        change(path, SOPInstanceUID=uid)
+    shutil.copy(files[0], tmp_path / "copy.dcm")
+    shutil.copy(files[1], tmp_path / "renamed.dcm")
+    change(tmp_path / "renamed.dcm", PatientName="Other")  # the same image all the same
+    np.testing.assert_array_equal(read_dicom(tmp_path).array, values)
+    other = pydicom.dcmread(tmp_path / "copy.dcm")
+    other.PixelData = np.full((4, 5), 7, np.int16).tobytes()
+    other.save_as(tmp_path / "copy.dcm")
+    with pytest.raises(ValueError, match=r"IM0001\.dcm and copy\.dcm show the same place"):
+        open_series(tmp_path)
+
+
+def test_planes_without_place_are_copies_only_if_their_files_are(tmp_path: Path) -> None:
+    files = simulate_series(tmp_path, ZEROS[:2], SOPInstanceUID="1.2.3", ImagePositionPatient=None)
+    with pytest.raises(ValueError, match="2 planes that do not say where they lie"):
+        open_series(tmp_path)
+    shutil.copy(files[0], files[1])
+    assert open_series(tmp_path).shape == (1, 4, 5)
+
+
 def test_damaged_file_is_named(tmp_path: Path) -> None:
     simulate_series(tmp_path, ZEROS)
     (tmp_path / "IM0009.dcm").write_bytes(b"x")
@@ -100,6 +127,17 @@ def test_loose_files_among_images_are_refused(tmp_path: Path) -> None:
     simulate_series(tmp_path / "images", ZEROS)
     with pytest.raises(ValueError, match="into a folder of its own"):
         folder_datalist(tmp_path)
+
+
+@pytest.mark.parametrize("listed", [images_datalist, labelled_datalist])
+def test_series_that_lie_deeper_are_named_and_a_data_list_takes_them(tmp_path: Path, listed: Any) -> None:
+    for case in ("PAT1", "PAT2"):
+        simulate_series(tmp_path / "pacs" / case / "ST1" / f"SE_{case}", ZEROS)
+    with pytest.raises(FileNotFoundError, match=r"lie deeper, the first in .*pacs/PAT1/ST1/SE_PAT1: .* data list"):
+        listed(tmp_path / "pacs")
+    places = [f"pacs/{case}/ST1/SE_{case}" for case in ("PAT1", "PAT2")]
+    (tmp_path / "list.json").write_text(json.dumps({"training": places}))
+    assert [item["image"] for item in listed(tmp_path / "list.json")] == [str(tmp_path / place) for place in places]
 
 
 def test_files_that_are_each_an_image(tmp_path: Path) -> None:

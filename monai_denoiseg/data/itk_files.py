@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
-from monai_denoiseg.data.stored import StoredImage, stored_image
+from monai_denoiseg.data.stored import StoredImage, stored_image, voxel_sizes
 from monai_denoiseg.files import target_of, writing
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -124,7 +124,7 @@ def read_itk(
     except RuntimeError as error:
         raise _unreadable(path, error) from error
     affine = itk_affine(path)
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    sizes = voxel_sizes(affine, str(path))
     if arrangement.frame_axis is not None and frame is not None:
         stored = stored.take([frame], axis=arrangement.frame_axis)
         if arrangement.frame_axis == 0 and "Z" not in arrangement.letters and stored.ndim >= 3:

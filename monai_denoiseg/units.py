@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 METRES = {"angstrom": 1e-10, "nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "inch": 25.4e-3, "m": 1.0}
 """Length in metres of each unit by the name the package uses, which ASCII headers can hold."""
@@ -19,6 +22,8 @@ _NAMES = {
     "m": ("meter", "meters", "metre", "metres"),
 }
 _SHORT = {spelling: unit for unit, spellings in _NAMES.items() for spelling in (unit, *spellings)}
+UNNAMED = "unit"
+"""The unit of a voxel size that came without one."""
 NO_LENGTHS = ("pixel", "pixels", "reference frame", "voxel", "voxels")
 """Words in the place of a unit which say that sizes are no lengths."""
 
@@ -88,3 +93,40 @@ def same_sizes(first: Sequence[float], second: Sequence[float]) -> bool:
     (True, False)
     """
     return len(first) == len(second) and all(abs(a - b) <= 0.01 * abs(b) for a, b in zip(first, second, strict=True))
+
+
+def unit_of(item: Mapping[Any, Any], key: str = "image") -> str | None:
+    """Unit of an item's ``spacing``: that of its file, unless somebody gave other numbers, of which the file knows no unit.
+
+    Args:
+        item: with an image that has metadata, and ``spacing``.
+        key: of the image.
+
+    Returns:
+        The unit, None where nobody knows it.
+
+    >>> from types import SimpleNamespace
+    >>> image = SimpleNamespace(meta={"spacing": (2.0, 2.0), "unit": "mm"})
+    >>> unit_of({"image": image, "spacing": [2.0, 2.0]}), unit_of({"image": image, "spacing": [0.5, 0.5]})
+    ('mm', None)
+    """
+    meta = getattr(item.get(key), "meta", None) or {}
+    given, own = item.get("spacing"), meta.get("spacing")
+    return unit_for(given, own, meta.get("unit"))
+
+
+def unit_for(given: Any, own: Any, unit: str | None) -> str | None:
+    """Unit of a voxel size that may not be that of the file.
+
+    Args:
+        given: the voxel size; None for that of the file.
+        own: that of the file; None if it tells none.
+        unit: its unit.
+
+    >>> unit_for([0.5, 0.5], [0.5, 0.502], "um"), unit_for([0.5, 0.5], [500, 500], "nm"), unit_for(None, [1, 1], "um")
+    ('um', None, 'um')
+    """
+    if given is None or own is None:
+        return (unit or None) if own is not None else None
+    first, second = (np.asarray(sizes, dtype=float).reshape(-1).tolist() for sizes in (given, own))
+    return (unit or None) if same_sizes(first, second) else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from monai.data import MetaTensor
 
-from monai_denoiseg.units import METRES, factor_between, in_one_unit, short_unit
+from monai_denoiseg.units import METRES, factor_between, in_one_unit, short_unit, unit_of
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,14 @@ def test_axes_in_one_unit(axes: str) -> None:
     for unit in ("pixel", "reference frame"):
         assert in_one_unit(sizes, dict.fromkeys(axes, unit)) is None
     assert in_one_unit(sizes, {**dict.fromkeys(axes, "um"), axes[0]: "furlong"}) is None
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_unit_of_an_item(dims: int) -> None:
+    image = MetaTensor(torch.zeros(1, *[4] * dims), meta={"spacing": (0.5,) * dims, "unit": "um"})
+    assert unit_of({"image": image}) == unit_of({"image": image, "spacing": torch.full((dims,), 0.502)}) == "um"
+    for other in (0.52, 500.0, float("nan")):
+        assert unit_of({"image": image, "spacing": torch.full((dims,), other)}) is None
+    image.meta["unit"] = ""
+    assert unit_of({"image": image}) is None
+    assert unit_of({"image": torch.zeros(1, 4, 4), "spacing": torch.ones(2)}) is None

@@ -108,7 +108,7 @@ def voxel_sizes(affine: np.ndarray, name: str) -> np.ndarray:
     axes = np.asarray(affine, dtype=float)[:3, :3]
     lengths = np.linalg.norm(axes, axis=0)
     if not np.isfinite(lengths).all() or not is_sheared(axes):
-        return lengths
+        return np.asarray(lengths)
     sizes = np.abs(np.diag(np.linalg.qr(axes[:, ::-1])[1]))[::-1]
     _warn_of_shear(name, " x ".join(f"{size:.4g}" for size in sizes), " x ".join(f"{length:.4g}" for length in lengths))
     return sizes

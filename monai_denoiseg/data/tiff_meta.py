@@ -11,13 +11,13 @@ import tifffile
 
 from monai_denoiseg.data.axes import CHANNEL_LETTERS, KNOWN_LETTERS, fit_axes
 from monai_denoiseg.data.tiff_open import check_complete
-from monai_denoiseg.units import NO_LENGTHS, in_one_unit
+from monai_denoiseg.units import NO_LENGTHS, UNNAMED, in_one_unit
 
 logger = logging.getLogger(__name__)
 
 PRINT_RESOLUTIONS = (72, 96, 100, 150, 200, 300, 600)
 """Dots per inch that image programs write for printers: they say nothing of the object."""
-_OME_UNITS = {"um": "\u00b5m", "angstrom": "\u00c5", "inch": "in"}
+_OME_UNITS = {"um": "\u00b5m", "angstrom": "\u00c5", "inch": "in", UNNAMED: "reference frame"}
 
 
 class Source(NamedTuple):
@@ -111,7 +111,9 @@ def read_spacing(tif: tifffile.TiffFile, letters: str) -> tuple[tuple[float, ...
     lengths = {letter: size for letter, size in sizes.items() if letter != "T"}
     if (found := in_one_unit(lengths, units)) is None:
         said = ", ".join(str(units.get(letter) or "none") for letter in lengths)
-        logger.warning("%s: the units of %s are %s, so its voxel size is unknown: give --spacing", tif.filename, letters, said)
+        logger.warning(
+            "%s: the units of %s are %s, so its voxel size is unknown: give --spacing", tif.filename, "".join(lengths), said
+        )
         return None, None
     return tuple({**sizes, **found[0]}[letter] for letter in spatial), found[1]
 

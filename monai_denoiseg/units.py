@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+logger = logging.getLogger(__name__)
 
 METRES = {"angstrom": 1e-10, "nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "inch": 25.4e-3, "m": 1.0}
 """Length in metres of each unit by the name the package uses, which ASCII headers can hold."""
@@ -99,7 +103,7 @@ def unit_of(item: Mapping[Any, Any], key: str = "image") -> str | None:
     """Unit of an item's ``spacing``: that of its file, unless somebody gave other numbers, of which the file knows no unit.
 
     Args:
-        item: with an image that has metadata, and ``spacing``.
+        item: with an image that has metadata, and ``spacing``; or with ``unit``.
         key: of the image.
 
     Returns:
@@ -110,9 +114,14 @@ def unit_of(item: Mapping[Any, Any], key: str = "image") -> str | None:
     >>> unit_of({"image": image, "spacing": [2.0, 2.0]}), unit_of({"image": image, "spacing": [0.5, 0.5]})
     ('mm', None)
     """
+    if "unit" in item:
+        return str(item["unit"] or "") or None
     meta = getattr(item.get(key), "meta", None) or {}
     given, own = item.get("spacing"), meta.get("spacing")
-    return unit_for(given, own, meta.get("unit"))
+    unit = meta.get("unit")
+    if isinstance(unit, (list, tuple)):  # of a batch
+        unit = unit[0] if len(set(unit)) == 1 else None
+    return unit_for(given, own, unit)
 
 
 def unit_for(given: Any, own: Any, unit: str | None) -> str | None:
@@ -128,5 +137,36 @@ def unit_for(given: Any, own: Any, unit: str | None) -> str | None:
     """
     if given is None or own is None:
         return (unit or None) if own is not None else None
-    first, second = (np.asarray(sizes, dtype=float).reshape(-1).tolist() for sizes in (given, own))
-    return (unit or None) if same_sizes(first, second) else None
+    first, second = np.asarray(given, dtype=float), np.array([np.asarray(size, dtype=float) for size in own])
+    if second.ndim == 2:  # of a batch, by axis
+        second = second.T
+    return (unit or None) if same_sizes(first.reshape(-1).tolist(), second.reshape(-1).tolist()) else None
+
+
+def lengths_in(spacing: Any, unit: str | None, wanted: str | None) -> Any:
+    """Bring a voxel size to another unit; where one of the two is unknown, the numbers stay, with one warning.
+
+    Args:
+        spacing: any array of lengths; None and NaN stay.
+        unit: their unit.
+        wanted: the unit wanted; None: nobody knows, numbers are compared as they are.
+
+    >>> lengths_in([2.0, 0.5], "mm", "um"), lengths_in([2.0, 0.5], "um", "um")
+    ([2000.0, 500.0], [2.0, 0.5])
+    """
+    if spacing is None or (not unit and not wanted) or short_unit(unit or "") == short_unit(wanted or ""):
+        return spacing
+    factor = factor_between(unit, wanted)
+    if factor is None:
+        _warn_of_units(unit or "an unknown unit", wanted or "an unknown unit")
+        return spacing
+    return [float(size) * factor for size in spacing] if isinstance(spacing, (list, tuple)) else spacing * factor
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_units(unit: str, wanted: str) -> None:
+    logger.warning(
+        "voxel sizes in %s are compared with a `target_spacing` in %s as if both were the same: results are wrong if not",
+        unit,
+        wanted,
+    )

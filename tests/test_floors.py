@@ -11,7 +11,7 @@ import pytest
 import monai_denoiseg
 
 PACKAGE = "monai_denoiseg"
-GROUND = {"", "constants", "checks", "files", "intensity", "memory", "open_classes", "processes", "spacing", "sparse"}
+GROUND = {"", "constants", "checks", "files", "intensity", "memory", "open_classes", "processes", "spacing", "sparse", "units"}
 """The lazy `__init__` ("") and what stands beside it."""
 FLOORS = (
     {"data", "transforms", "losses", "metrics", "pictures"},

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from monai_denoiseg.units import lengths_in, unit_of
+
 MOST_IMAGES = 50
 """Annotated images looked at, spread over the list."""
 PERCENTILES = (0.5, 99.5)
@@ -34,6 +36,7 @@ class Fingerprint(NamedTuple):
         shares: of the annotated voxels of each class, in [0, 1].
         images: number of images looked at.
         extents: size of each image that knows its voxel size, (images, axes), in the unit of that.
+        unit: of all voxel sizes, that of the first image that tells; None where none does.
     """
 
     shape: tuple[int, ...]
@@ -44,6 +47,7 @@ class Fingerprint(NamedTuple):
     shares: tuple[float, ...]
     images: int
     extents: np.ndarray
+    unit: str | None = None
 
 
 def take_fingerprint(
@@ -71,7 +75,9 @@ def take_fingerprint(
     if not looks:
         return None
     shapes = np.array([one.shape for one in looks])
-    known = [one.spacing for one in looks if np.isfinite(one.spacing).all()]
+    unit = next((one.unit for one in looks if one.unit), None)
+    sizes = [np.asarray(lengths_in(one.spacing, one.unit, unit)) for one in looks]
+    known = [size for size in sizes if np.isfinite(size).all()]
     counts = np.sum([one.counts for one in looks], axis=0)
     return Fingerprint(
         tuple(int(n) for n in np.median(shapes, axis=0)),
@@ -81,7 +87,10 @@ def take_fingerprint(
         _foreground(np.concatenate([one.sample for one in looks])),
         tuple((counts / max(1, counts.sum())).tolist()),
         len(looks),
-        np.array([one.shape * one.spacing for one in looks if np.isfinite(one.spacing).all()]).reshape(-1, shapes.shape[1]),
+        np.array([n * size for n, size in zip(shapes, sizes, strict=True) if np.isfinite(size).all()]).reshape(
+            -1, shapes.shape[1]
+        ),
+        unit,
     )
 
 
@@ -93,6 +102,7 @@ class _Look(NamedTuple):
     highest: float
     sample: np.ndarray
     counts: np.ndarray
+    unit: str | None
 
 
 def _look(item: Mapping[str, Any], n_classes: int) -> _Look:
@@ -103,7 +113,7 @@ def _look(item: Mapping[str, Any], n_classes: int) -> _Look:
     counts = torch.bincount(label[label >= 0].flatten().long(), minlength=n_classes).numpy()
     sample = inside[:: 1 + inside.numel() // _SAMPLES].numpy()
     sizes = np.asarray(item["spacing"], dtype=float)
-    return _Look(tuple(label.shape), sizes, image.shape[0], float(ends[0]), float(ends[1]), sample, counts)
+    return _Look(tuple(label.shape), sizes, image.shape[0], float(ends[0]), float(ends[1]), sample, counts, unit_of(item))
 
 
 def _kind(looks: Sequence[_Look]) -> str:

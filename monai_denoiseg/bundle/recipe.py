@@ -50,6 +50,7 @@ class Recipe:
         statistics: mean and deviation to normalise with; None: those of all training images.
         kind: of the images: ``"ct"``, ``"rgb"``, ``"other"``; empty where nothing was looked at.
         target_spacing: voxel size that images are brought to; None for any.
+        target_unit: its unit, that of the annotated images; None where nobody knows.
 
     >>> print(Recipe([32, 48, 32], 2, "image", kind="other"))
     no Hounsfield units, 2 crops of 32 x 48 x 32 a step, each image normalised by itself
@@ -62,6 +63,7 @@ class Recipe:
     statistics: tuple[float, float] | None = None
     kind: str = ""
     target_spacing: list[float] | None = None
+    target_unit: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -83,7 +85,8 @@ class Recipe:
             low, high = self.limits
             parts.append(f"intensities clipped to {low:.4g} to {high:.4g}, normalised by those of the classes")
         if self.target_spacing:
-            parts.append(f"segmented at voxels of {' x '.join(f'{size:.4g}' for size in self.target_spacing)}")
+            sizes = " x ".join(f"{size:.4g}" for size in self.target_spacing)
+            parts.append(f"segmented at voxels of {sizes} {self.target_unit or ''}".rstrip())
         return ", ".join(part for part in parts if part)
 
 
@@ -150,7 +153,9 @@ def _for_classes(found: Fingerprint, given: Mapping[str, Any], staged: bool, lea
     low, high, mean, spread = found.foreground
     norm = OBJECTS[len(patch)]["normalisation"] if staged else "dataset" if ct else "image"
     limits, statistics = ([low, high], (mean, spread)) if ct and low < high else (None, None)
-    return Recipe(patch, batch, given.get("normalisation", norm), limits, statistics, found.kind, target)
+    return Recipe(
+        patch, batch, given.get("normalisation", norm), limits, statistics, found.kind, target, found.unit if target else None
+    )
 
 
 def patch_for(shape: Sequence[int]) -> list[int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,11 @@ from typing import Any
 import numpy as np
 
 from monai_denoiseg.data.axes import AS_LABELMAP, Arrangement, arrange, check_frame, put_in_order
-from monai_denoiseg.data.stored import StoredImage, stored_image
+from monai_denoiseg.data.stored import StoredImage, stored_image, voxel_sizes
 from monai_denoiseg.files import target_of, writing
+from monai_denoiseg.units import in_one_unit
+
+logger = logging.getLogger(__name__)
 
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -125,15 +130,56 @@ def read_itk(
     except RuntimeError as error:
         raise _unreadable(path, error) from error
     affine = itk_affine(path)
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    sizes = voxel_sizes(affine, str(path))
     if arrangement.frame_axis is not None and frame is not None:
         stored = stored.take([frame], axis=arrangement.frame_axis)
         if arrangement.frame_axis == 0 and "Z" not in arrangement.letters and stored.ndim >= 3:
             affine[:, 3] += affine[:, 0] * frame  # the place of this slice
     flat = len(arrangement.shape) == 2
-    spacing = [float(size) for size in sizes[-len(arrangement.shape) :]]
+    letters = "ZYX"[-len(arrangement.shape) :]
+    spacing, unit = _in_units(path, dict(zip(letters, sizes[-len(letters) :].tolist(), strict=True)))
     columns = [1, 2, 0, 3] if flat else [0, 1, 2, 3]
-    return stored_image(put_in_order(stored, arrangement), arrangement, spacing, "mm", affine[:, columns])
+    return stored_image(put_in_order(stored, arrangement), arrangement, spacing, unit, affine[:, columns])
+
+
+def _nrrd_fields(path: str | os.PathLike) -> dict[str, str]:
+    """The fields of the header of an NRRD file, which SimpleITK does not give; none for MetaImage."""
+    fields: dict[str, str] = {}
+    if Path(path).suffix.lower() not in (".nrrd", ".nhdr"):
+        return fields
+    with Path(path).open("rb") as stream:
+        for raw in stream:
+            line = raw.decode("utf-8", "replace").strip()
+            if not line:  # the data follow
+                break
+            name, colon, value = line.partition(":")
+            if colon and not line.startswith("#"):
+                fields[name.strip().lower()] = value.strip()
+    return fields
+
+
+def _in_units(path: str | os.PathLike, sizes: dict[str, float]) -> tuple[list[float] | None, str | None]:
+    """Voxel size and unit: those of the header, where positions are in mm unless it says otherwise.
+
+    Args:
+        path: the file.
+        sizes: by axis, as stored.
+    """
+    fields = _nrrd_fields(path)
+    if fields and "spacings" not in fields and "space directions" not in fields:
+        return None, None
+    steps = re.findall(r"\S+", fields.get("spacings", ""))
+    if "space directions" not in fields and "nan" in [step.lower() for step in steps[: len(sizes)]]:
+        return None, None
+    units = re.findall(r'"([^"]*)"', fields.get("space units") or fields.get("units") or "")
+    units = [unit for unit in units if unit][:3]
+    if not units:  # ITK's world is in mm; numbers without a world have no unit
+        return [*sizes.values()], "mm" if not fields or "space directions" in fields or "space" in fields else None
+    named = dict(zip("XYZ", units, strict=False))
+    if (found := in_one_unit(sizes, named)) is None:
+        logger.warning("%s: its axes are in the units %s, so its voxel size is unknown: give --spacing", path, ", ".join(units))
+        return None, None
+    return [*found[0].values()], found[1]
 
 
 def check_segments(path: str | os.PathLike, classes: Sequence[str]) -> None:
@@ -199,5 +245,9 @@ def write_itk(array: np.ndarray, source: str | os.PathLike, target: str | os.Pat
     image.SetSpacing(header.GetSpacing()[:n])
     image.SetOrigin(header.GetOrigin()[:n])
     image.SetDirection(np.array(header.GetDirection()).reshape(dims, dims)[:n, :n].ravel().tolist())
+    units = _nrrd_fields(source).get("space units")
     with writing(target) as part:
         sitk.WriteImage(image, str(part), useCompression=True)
+        if units and Path(part).suffix.lower() == ".nrrd":  # SimpleITK leaves them out
+            header, data = Path(part).read_bytes().split(b"\n\n", 1)
+            Path(part).write_bytes(header + f"\nspace units: {units}\n\n".encode() + data)

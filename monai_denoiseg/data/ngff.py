@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from monai_denoiseg.data.tiff_meta import UNITS
+from monai_denoiseg.units import in_one_unit
+
+logger = logging.getLogger(__name__)
 
 _MARKS = ("zarr.json", ".zgroup", ".zarray")
 _LONG_UNITS = {"um": "micrometer", "nm": "nanometer", "mm": "millimeter", "cm": "centimeter", "m": "meter"}
-_SHORT_UNITS = {**UNITS, **{long: short for short, long in _LONG_UNITS.items()}}
 _KINDS = {"T": "time", "C": "channel"}
 
 
@@ -196,9 +198,14 @@ def _open_multiscale(group: Any, image: Mapping[str, Any], name: str) -> ZarrIma
             if "scale" in step:
                 scale = [a * b for a, b in zip(scale, step["scale"], strict=True)]
         spacing = {letter: value for letter, value in zip(axes, scale, strict=True) if letter in "ZYX"}
-    units = {entry.get("unit") for entry, letter in zip(entries, axes, strict=False) if letter in "ZYX"}
-    unit = units.pop() if len(units) == 1 else None
-    return ZarrImage(array, axes, spacing, None if unit is None else _SHORT_UNITS.get(unit, unit))
+    units = {letter: entry.get("unit") for entry, letter in zip(entries, axes, strict=False) if letter in "ZYX"}
+    if not spacing:
+        return ZarrImage(array, axes, {}, None)
+    if (found := in_one_unit(spacing, units)) is None:
+        said = ", ".join(str(units.get(letter) or "none") for letter in spacing)
+        logger.warning("%s: the units of %s are %s, so its voxel size is unknown: give --spacing", name, "".join(spacing), said)
+        return ZarrImage(array, axes, {}, None)
+    return ZarrImage(array, axes, found[0], found[1] or None)
 
 
 def _letter(entry: Mapping[str, Any]) -> str:

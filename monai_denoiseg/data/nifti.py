@@ -13,7 +13,7 @@ import nibabel
 import numpy as np
 
 from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
-from monai_denoiseg.data.stored import StoredImage, stored_image
+from monai_denoiseg.data.stored import StoredImage, is_sheared, stored_image, voxel_sizes
 from monai_denoiseg.files import target_of, writing
 
 logger = logging.getLogger(__name__)
@@ -115,12 +115,14 @@ def read_nifti(
 
 
 def _voxel_size(file: Any, affine: np.ndarray, name: str) -> tuple[float, ...] | None:
-    """Size of a voxel along x, y, z: that of the header, unless the affine that viewers use says something else."""
+    """Size of a voxel along x, y, z: that of the header, unless the affine that viewers use says something else or is sheared."""
     header = np.array([float(size) for size in (*file.header.get_zooms()[:3], 1.0, 1.0)[:3]])
     real = np.sqrt((affine[:3, :3] ** 2).sum(0))
     n = min(len(file.shape), 3)
     if not (np.isfinite(real).all() and real[:n].min() > 0):
         return None
+    if is_sheared(affine):
+        return tuple(voxel_sizes(affine[:, [2, 1, 0, 3]], name)[::-1].tolist())
     if np.allclose(header[:n], real[:n], rtol=1e-2, atol=0):
         return tuple(header.tolist())
     logger.warning("%s: pixdim %s differs from the voxel size of the affine, %s; taken is the affine's", name, header, real)

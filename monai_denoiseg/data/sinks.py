@@ -16,6 +16,7 @@ from monai_denoiseg.data.ngff import ngff_attributes, require_zarr
 from monai_denoiseg.data.tiff import CLASSIC_LIMIT
 from monai_denoiseg.data.tiff_meta import describe_to_tifffile
 from monai_denoiseg.files import explained, open_updating, remove, replace_by
+from monai_denoiseg.units import UNNAMED
 
 SUFFIXES = {"ome-zarr": ".ome.zarr", "tiff": ".tif"}
 """File name ending by output format."""
@@ -146,7 +147,7 @@ class TiffSink:
         self.target, self.part = target, part_path(target)
         self.axes, self.shape = _kept(shape, "TZCYX")
         if not (resume and self.part.is_file()):
-            self._begin(np.dtype(dtype), None if spacing is None else [float(size) for size in spacing], unit or "um")
+            self._begin(np.dtype(dtype), None if spacing is None else [float(size) for size in spacing], unit or UNNAMED)
         with tifffile.TiffFile(self.part) as tif:
             self._start = int(tif.series[0].dataoffset)
             self._kind = np.dtype(tif.byteorder + tif.series[0].dtype.char)

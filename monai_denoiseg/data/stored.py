@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +11,11 @@ import numpy as np
 from monai.data.utils import is_no_channel
 
 from monai_denoiseg.data.axes import Arrangement
+
+logger = logging.getLogger(__name__)
+
+SHEAR = 1e-3
+"""Cosine of the angle of two axes of an affine from which on they are not perpendicular."""
 
 
 class StoredImage(NamedTuple):
@@ -64,6 +71,58 @@ def spacing_to_affine(spacing: Sequence[float] | None, spatial_dims: int) -> np.
     [2.0, 0.5, 1.0]
     """
     return np.diag([*(spacing or (1.0,) * spatial_dims), 1.0])
+
+
+def is_sheared(affine: np.ndarray) -> bool:
+    """Whether the axes of an affine are not perpendicular, as those of a scan with a tilted gantry.
+
+    Args:
+        affine: ``(4, 4)`` or ``(3, 3)``, in any order of the axes.
+
+    >>> is_sheared(np.diag([5.0, 1.0, 1.0])), is_sheared(np.array([[5.0, 0, 0], [2.0, 1, 0], [0, 0, 1]]))
+    (False, True)
+    """
+    axes = np.asarray(affine, dtype=float)[:3, :3]
+    lengths = np.linalg.norm(axes, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosines = np.abs(axes.T @ axes / np.outer(lengths, lengths) - np.eye(3))
+    return bool(np.nan_to_num(cosines).max() > SHEAR)
+
+
+def voxel_sizes(affine: np.ndarray, name: str) -> np.ndarray:
+    """Voxel size of an affine, such that its product is the volume of a voxel even where the axes are not perpendicular.
+
+    The size of an axis is then its distance perpendicular to those after it: the slices of a tilted scan are as far apart as
+    their planes, and pixels within a plane as they are.
+
+    Args:
+        affine: ``(4, 4)`` from (z, y, x) to the world.
+        name: of the file, for the warning (once a file) of axes that are not perpendicular.
+
+    Returns:
+        ``(3,)``, Z, Y, X.
+
+    >>> voxel_sizes(np.array([[5.0, 0, 0, 0], [2.0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), "tilted").tolist()
+    [5.0, 1.0, 1.0]
+    """
+    axes = np.asarray(affine, dtype=float)[:3, :3]
+    lengths = np.linalg.norm(axes, axis=0)
+    if not np.isfinite(lengths).all() or not is_sheared(axes):
+        return np.asarray(lengths)
+    sizes = np.abs(np.diag(np.linalg.qr(axes[:, ::-1])[1]))[::-1]
+    _warn_of_shear(name, " x ".join(f"{size:.4g}" for size in sizes), " x ".join(f"{length:.4g}" for length in lengths))
+    return sizes
+
+
+@functools.lru_cache(maxsize=1024)
+def _warn_of_shear(name: str, sizes: str, lengths: str) -> None:
+    logger.warning(
+        "%s: its axes are not perpendicular (tilted gantry): voxels count %s, across their planes, not %s along the axes, "
+        "so that volumes are right; lengths across planes are approximate. Resample it to a straight grid for exact ones",
+        name,
+        sizes,
+        lengths,
+    )
 
 
 def stack_as_channels(images: Sequence[StoredImage]) -> StoredImage:

@@ -21,6 +21,7 @@ from monai_denoiseg.data.tiff_meta import describe_to_tifffile, file_layout, fin
 from monai_denoiseg.data.tiff_open import open_tiff
 from monai_denoiseg.data.tiff_pixels import read_pixels
 from monai_denoiseg.files import target_of, writing
+from monai_denoiseg.units import UNNAMED
 
 TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 CLASSIC_LIMIT = 2**32 - 2**25
@@ -235,7 +236,7 @@ class TiffWriter(ImageWriter):
         return [float(value) for value in spacing]
 
     def _unit(self) -> str:
-        return str(self.meta.get("unit") or "um")
+        return str(self.meta.get("unit") or UNNAMED)
 
 
 def cast_exactly(array: np.ndarray, dtype: Any, name: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import xml.etree.ElementTree as ElementTree
 from typing import Any, NamedTuple
 
@@ -10,17 +11,13 @@ import tifffile
 
 from monai_denoiseg.data.axes import CHANNEL_LETTERS, KNOWN_LETTERS, fit_axes
 from monai_denoiseg.data.tiff_open import check_complete
+from monai_denoiseg.units import NO_LENGTHS, UNNAMED, in_one_unit
 
-UNITS = {
-    "micron": "um",
-    "microns": "um",
-    "micrometer": "um",
-    "\u00b5m": "um",
-    "\u03bcm": "um",
-    "\\u00b5m": "um",
-    "\\u00B5m": "um",
-}
-"""Spellings of the micrometre found in files, brought to the one that ASCII headers can hold."""
+logger = logging.getLogger(__name__)
+
+PRINT_RESOLUTIONS = (72, 96, 100, 150, 200, 300, 600)
+"""Dots per inch that image programs write for printers: they say nothing of the object."""
+_OME_UNITS = {"um": "\u00b5m", "angstrom": "\u00c5", "inch": "in", UNNAMED: "reference frame"}
 
 
 class Source(NamedTuple):
@@ -95,43 +92,59 @@ def read_spacing(tif: tifffile.TiffFile, letters: str) -> tuple[tuple[float, ...
 
     Returns:
         ``(spacing, unit)`` in the order of the spatial axes, or ``(None, None)`` when the file does not give all of them.
-        A time axis counts 1. ImageJ leaves out a slice distance of 1, so there a missing one is 1.
+        A time axis counts 1. ImageJ leaves out a slice distance of 1, so there a missing one is 1. Axes of several units are
+        brought to that of X; the resolution a printer is told (72 dpi and the like) is no voxel size.
     """
+    units: dict[str, str | None]
     if tif.is_ome:
-        known, unit = _ome_sizes(tif)
+        known, units = _ome_sizes(tif)
     elif tif.shaped_metadata and "spacing" in tif.shaped_metadata[0]:
         stored = tif.shaped_metadata[0]
-        known, unit = dict(zip("XYZ", stored["spacing"][::-1], strict=False)), stored.get("unit", "")
+        known = dict(zip("XYZ", map(float, stored["spacing"][::-1]), strict=False))
+        units = dict.fromkeys("XYZ", stored.get("unit", ""))
     else:
-        known, unit = _tag_sizes(tif)
+        known, units = _tag_sizes(tif)
     spatial = [letter for letter in letters if letter not in CHANNEL_LETTERS]
-    spacing = tuple(float(known.get(letter, 1.0 if letter == "T" else 0.0)) for letter in spatial)
-    if not all(np.isfinite(spacing)) or min(spacing) <= 0:
+    sizes = {letter: float(known.get(letter, 1.0 if letter == "T" else 0.0)) for letter in spatial}
+    if not all(np.isfinite([*sizes.values()])) or min(sizes.values()) <= 0:
         return None, None
-    return spacing, UNITS.get(unit, unit)
+    lengths = {letter: size for letter, size in sizes.items() if letter != "T"}
+    if (found := in_one_unit(lengths, units)) is None:
+        said = ", ".join(str(units.get(letter) or "none") for letter in lengths)
+        logger.warning(
+            "%s: the units of %s are %s, so its voxel size is unknown: give --spacing", tif.filename, "".join(lengths), said
+        )
+        return None, None
+    return tuple({**sizes, **found[0]}[letter] for letter in spatial), found[1]
 
 
-def _ome_sizes(tif: tifffile.TiffFile) -> tuple[dict[str, float], str]:
+def _ome_sizes(tif: tifffile.TiffFile) -> tuple[dict[str, float], dict[str, str | None]]:
     root = ElementTree.fromstring(tif.ome_metadata)
     pixels = next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
     stored = {} if pixels is None else pixels.attrib
     sizes = {letter: float(stored[f"PhysicalSize{letter}"]) for letter in "XYZ" if f"PhysicalSize{letter}" in stored}
-    return sizes, stored.get("PhysicalSizeXUnit", "um")  # micrometres are the default of the OME schema
+    return sizes, {letter: stored.get(f"PhysicalSize{letter}Unit", "um") for letter in "XYZ"}  # the default of the OME schema
 
 
-def _tag_sizes(tif: tifffile.TiffFile) -> tuple[dict[str, float], str]:
+def _tag_sizes(tif: tifffile.TiffFile) -> tuple[dict[str, float], dict[str, str | None]]:
     tags, imagej = tif.pages[0].tags, tif.imagej_metadata or {}
     unit = str(imagej.get("unit") or {2: "inch", 3: "cm"}.get(int(tags.valueof("ResolutionUnit", 1)), ""))
-    if unit in ("", "pixel", "pixels"):
-        return {}, ""  # a resolution without a unit is a place holder
+    if unit in ("", *NO_LENGTHS):
+        return {}, {}  # a resolution without a unit is a place holder
     sizes = {}
     for letter in "XY":
         pixels, units = tags.valueof(f"{letter}Resolution", (0, 0))
         if pixels:
             sizes[letter] = units / pixels
+    if not imagej.get("unit") and unit == "inch" and any(_is_print(s) for s in sizes.values()):
+        return {}, {}
     if tif.is_imagej:
         sizes["Z"] = float(imagej.get("spacing", 1.0))
-    return sizes, unit
+    return sizes, {"X": unit, "Y": str(imagej.get("yunit") or unit), "Z": str(imagej.get("zunit") or unit)}
+
+
+def _is_print(inches: float) -> bool:
+    return any(abs(inches * dpi - 1) < 1e-6 for dpi in PRINT_RESOLUTIONS)
 
 
 def file_layout(data: np.ndarray, source_axes: str) -> tuple[np.ndarray, str]:
@@ -173,7 +186,7 @@ def describe_to_tifffile(axes: str, spacing: list[float] | None, unit: str, ome:
     if ome:
         letters = [letter for letter in axes if letter in "ZYX"]
         sizes = {f"PhysicalSize{letter}": size for letter, size in zip(letters[::-1], spacing[::-1], strict=False)}
-        units = {f"{key}Unit": "\u00b5m" if unit == "um" else unit for key in sizes}
+        units = {f"{key}Unit": _OME_UNITS.get(unit, unit) for key in sizes}
         return {"metadata": {"axes": axes, **sizes, **units}}
     metadata: dict[str, Any] = {"axes": axes, "unit": unit}
     if len(spacing) == 3 or not imagej:

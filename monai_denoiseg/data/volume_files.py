@@ -17,6 +17,7 @@ from monai_denoiseg.data.dicom.series import open_series
 from monai_denoiseg.data.itk_files import ITK_SUFFIXES, itk_affine, write_itk
 from monai_denoiseg.data.nifti import INTENT_LABEL, NIFTI_SUFFIXES, axis_directions, write_nifti
 from monai_denoiseg.data.reader import split_name
+from monai_denoiseg.data.stored import is_sheared
 from monai_denoiseg.files import target_of, writing
 
 VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, DICOM_SUFFIX, *ITK_SUFFIXES)
@@ -87,7 +88,10 @@ def _write_beside_dicom(array: np.ndarray, source: str | os.PathLike, target: st
     image = nibabel.Nifti1Image(stored if array.shape[0] > 1 else stored[..., 0], series.affine[:, [2, 1, 0, 3]])
     image.header.set_xyzt_units("mm")
     image.set_sform(image.affine, 1)
-    image.set_qform(image.affine, 1)
+    sheared = is_sheared(series.affine)  # a qform is a rotation: it would put the voxels elsewhere
+    image.set_qform(None if sheared else image.affine, 0 if sheared else 1)
+    if sheared and series.spacing:
+        image.header.set_zooms((*series.spacing[::-1], *image.header.get_zooms()[3:]))
     if label:
         image.header.set_intent(INTENT_LABEL, ())
     with writing(target) as part:

@@ -12,6 +12,7 @@ from torch import Tensor
 from monai_denoiseg.heads import denoises
 from monai_denoiseg.processes import unwrap
 from monai_denoiseg.transforms.resample import grid_at, resample
+from monai_denoiseg.units import lengths_in, unit_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,19 +79,24 @@ def spacing_for(network: Any, item: Mapping[str, Any], name: str = "") -> dict[s
             name or "an image",
             " x ".join(f"{size:.4g}" for size in target),
         )
-    return {"spacing": spacing}
+        return {"spacing": spacing}
+    return {"spacing": lengths_in(torch.as_tensor(spacing), unit_of(item), getattr(unwrap(network), "target_unit", None))}
 
 
-def stays_as_it_is(network: Any, shape: Any, spacing: Any) -> bool:
+def stays_as_it_is(network: Any, shape: Any, spacing: Any, unit: str | None = None) -> bool:
     """Whether an image is predicted on its own grid.
 
     Args:
         network: see :func:`predict_at_spacing`.
         shape: spatial shape of the image.
         spacing: its voxel size; None where nobody knows.
+        unit: of that.
 
     >>> from types import SimpleNamespace
     >>> stays_as_it_is(SimpleNamespace(target_spacing=[1.0, 1.0]), (4, 6), (3.0, 1.0)), stays_as_it_is(None, (4, 6), None)
     (False, True)
     """
-    return grid_at(shape, spacing, getattr(unwrap(network), "target_spacing", None) or []) == list(shape)
+    own = unwrap(network)
+    target = getattr(own, "target_spacing", None) or []
+    sizes = lengths_in(spacing, unit, getattr(own, "target_unit", None)) if target else spacing
+    return grid_at(shape, sizes, target) == list(shape)

@@ -25,6 +25,7 @@ from monai_denoiseg.engines.frames import frames_of, loaded_frames
 from monai_denoiseg.engines.news import only_news
 from monai_denoiseg.engines.precision import Precision
 from monai_denoiseg.heads import denoises, head_of
+from monai_denoiseg.units import unit_for
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class FilePredictor(Evaluator):
         look = getattr(self.stream, "open", open_lazy)  # a StreamingPredictor knows the axes
         with look(path) as image:
             spacing = getattr(self.stream, "spacing", None) or image.spacing
-            if not stays_as_it_is(self.network, image.spatial_shape, spacing):
+            if not stays_as_it_is(self.network, image.spatial_shape, spacing, unit_for(spacing, image.spacing, image.unit)):
                 return False
             return is_zarr(path) or image.has_frames or math.prod(image.shape[1:]) > self.stream_voxels
 

@@ -28,6 +28,7 @@ from monai_denoiseg.transforms.instances import InstanceStitcher
 from monai_denoiseg.transforms.instances.necks import aspect_of
 from monai_denoiseg.transforms.intensity import refine_reach
 from monai_denoiseg.transforms.orientation import n_orientations
+from monai_denoiseg.units import unit_for
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +196,7 @@ class StreamJob:
                 next(name for name, suffix in SUFFIXES.items() if self.targets[kind].name.endswith(suffix)),
                 tile=self._tile_shape(),
                 spacing=self.spacing,
-                unit=self.image.unit,
+                unit=unit_for(self.spacing, self.image.spacing, self.image.unit),
                 resume=bool(self.journal.get(f"begun {kind}")),
             )
             self.journal.keep(f"begun {kind}", True)

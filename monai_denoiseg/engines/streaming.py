@@ -26,6 +26,7 @@ from monai_denoiseg.engines.stream_job import StreamJob
 from monai_denoiseg.files import describe_source, explained, foreign_files, refusal, remove
 from monai_denoiseg.heads import HEADS, denoises, head_of, rule_of
 from monai_denoiseg.processes import unwrap
+from monai_denoiseg.units import unit_for
 
 FORMATS = ("auto", *SUFFIXES)
 
@@ -136,7 +137,8 @@ class StreamingPredictor:
                     f"{path} has {image.channels} channel(s) (axes {image.axes}, shape {image.shape}), "
                     f"the network takes {self.network.in_channels}"
                 )
-            if not stays_as_it_is(self.network, image.spatial_shape, self.spacing or image.spacing):
+            unit = unit_for(self.spacing, image.spacing, image.unit)
+            if not stays_as_it_is(self.network, image.spatial_shape, self.spacing or image.spacing, unit):
                 wanted = " x ".join(f"{size:.4g}" for size in self.network.target_spacing)
                 raise ValueError(
                     f"{path} has to be resampled to voxels of {wanted}, which the network was trained at, and for that loaded "

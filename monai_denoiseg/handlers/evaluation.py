@@ -23,6 +23,7 @@ from monai_denoiseg.handlers.seen import role_of
 from monai_denoiseg.heads import Head, as_head
 from monai_denoiseg.metrics import psnr, residual_figures, scale_invariant_psnr, ssim
 from monai_denoiseg.pictures import join_panels, panel_images, to_png_bytes
+from monai_denoiseg.units import unit_of
 
 RANKS = ("best", "median", "worst")
 DENOISING = {"psnr": psnr, "si_psnr": scale_invariant_psnr, "ssim": ssim}
@@ -157,8 +158,7 @@ class EvaluationWriter:
             known = bool(row.get("seen"))
             row |= self._score(found, truth, known)
             if self._tables:
-                unit = getattr(item["image"], "meta", {}).get("unit")
-                self._tables[known].add(row["image"], found, truth, known_spacing(item), unit)
+                self._tables[known].add(row["image"], found, truth, known_spacing(item), unit_of(item))
             arrays["truth"] = np.asarray(truth[0])
         return arrays
 

@@ -16,6 +16,7 @@ from monai_denoiseg.engines import Precision, first_cause
 from monai_denoiseg.engines.at_spacing import spacing_for
 from monai_denoiseg.files import move_file
 from monai_denoiseg.label.bundles import model_problem
+from monai_denoiseg.units import unit_of
 
 
 class Loaded(NamedTuple):
@@ -27,6 +28,7 @@ class Loaded(NamedTuple):
         image: the image ``(C, [D,] H, W)`` as the bundle loads it.
         precision: device and precision.
         spacing: voxel size of the image, NaN where nobody knows.
+        unit: of that; None where nobody knows.
     """
 
     network: Any
@@ -34,14 +36,14 @@ class Loaded(NamedTuple):
     image: torch.Tensor
     precision: Precision
     spacing: torch.Tensor | None = None
+    unit: str | None = None
 
     def probabilities(self) -> torch.Tensor:
         """Class probabilities ``(K, [D,] H, W)`` of the image, averaged over orientations if the bundle says so."""
         batch = self.precision.layout(self.image[None].to(self.precision.device))
         with torch.no_grad(), self.precision.autocast(self.network, batch):
-            output: torch.Tensor = (
-                self.inferer(batch, self.network, **spacing_for(self.network, {"spacing": self.spacing}))[0].float().cpu()
-            )
+            size = spacing_for(self.network, {"spacing": self.spacing, "unit": self.unit})
+            output: torch.Tensor = self.inferer(batch, self.network, **size)[0].float().cpu()
         return output[: self.network.head.probability_channels]
 
 
@@ -171,4 +173,11 @@ def load_for(bundle: str | Path, image: str | Path, settings: Mapping[str, Any] 
         raise ValueError(f"{Path(image).name}: {cause}") from error
     precision = Precision(get("device"), get("amp"))
     network: Any = precision.prepare(get("network")).eval()
-    return Loaded(network, get("inferer"), torch.as_tensor(item["image"]).as_subclass(torch.Tensor), precision, item["spacing"])
+    return Loaded(
+        network,
+        get("inferer"),
+        torch.as_tensor(item["image"]).as_subclass(torch.Tensor),
+        precision,
+        item["spacing"],
+        unit_of(item),
+    )

@@ -8,17 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_FACTORS = {
-    "nm": ("um", 1e-3),
-    "um": ("um", 1.0),
-    "mm": ("mm", 1.0),
-    "cm": ("mm", 10.0),
-    "m": ("mm", 1000.0),
-    "inch": ("mm", 25.4),
-}
+from monai_denoiseg.units import UNNAMED, factor_between, short_unit
+
+_COLUMNS = {"angstrom": "um", "nm": "um", "um": "um", "mm": "mm", "cm": "mm", "inch": "mm", "m": "mm"}
 VOXEL = "voxel"
-UNNAMED = "unit"
-"""The unit of a voxel size that came without one."""
 
 
 class Scale(NamedTuple):
@@ -76,5 +69,6 @@ def scale_of(spacing: Sequence[float] | Any, unit: str | None, spatial_dims: int
     sizes = [] if spacing is None else [float(str(np.float32(size))) for size in np.asarray(spacing).reshape(-1)]
     if len(sizes) != spatial_dims or not all(math.isfinite(size) and size > 0 for size in sizes):
         return Scale(VOXEL, (1.0,) * spatial_dims)
-    name, factor = _FACTORS.get(str(unit or ""), (UNNAMED, 1.0))
+    name = _COLUMNS.get(short_unit(unit or ""), UNNAMED)
+    factor = factor_between(unit, name) or 1.0
     return Scale(name, tuple(size * factor for size in sizes))

@@ -24,6 +24,7 @@ from monai_denoiseg.measure.from_files import items_from_files
 from monai_denoiseg.measure.objects import measure_labels
 from monai_denoiseg.measure.summary import summarise_image
 from monai_denoiseg.measure.tables import NAMES, check_tables, write_tables
+from monai_denoiseg.units import unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +104,7 @@ class Measurementsd(Transform):
         source, frame = str(image.meta["filename_or_obj"]), item.get("frame")
         raw, denoised = _array(image), _array(item.get("denoised"))
         labels = None if self.label_key not in item else _array(item[self.label_key])[0]
-        size = {"spacing": _spacing(item), "unit": image.meta.get("unit")}
+        size = {"spacing": _spacing(item), "unit": unit_of(item)}
         probabilities = None if labels is None else _array(item.get("probabilities"))
         if probabilities is not None:
             probabilities = probabilities[: self.head.probability_channels]

@@ -14,9 +14,7 @@ from torch import Tensor
 from monai_denoiseg.checks import check_int, check_range
 from monai_denoiseg.constants import IGNORE
 from monai_denoiseg.open_classes import is_open
-
-MILLILITRES = {"mm": 1e-3, "cm": 1.0, "m": 1e6, "um": 1e-12, "µm": 1e-12, "micron": 1e-12, "nm": 1e-21}
-"""mL in a cube of the unit."""
+from monai_denoiseg.units import factor_between
 
 
 class ClassScore(NamedTuple):
@@ -72,8 +70,8 @@ def class_scores(
         raise ValueError(f"`prediction` and `truth` must have the same shape, got {tuple(found.shape)} and {tuple(true.shape)}")
     sizes = None if spacing is None else [float(size) for size in spacing]
     millilitres = math.nan
-    if sizes is not None and len(sizes) == 3 and unit in MILLILITRES:
-        millilitres = math.prod(sizes) * MILLILITRES[unit]
+    if sizes is not None and len(sizes) == 3 and (centimetres := factor_between(unit, "cm")) is not None:
+        millilitres = math.prod(size * centimetres for size in sizes)
     pairs = (_where_annotated(found, true, value) for value in range(1, n_classes))
     return [_score(*pair, sizes or [1.0] * (true.dim() - 1), tolerance, millilitres) for pair in pairs]
 

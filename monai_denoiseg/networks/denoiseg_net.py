@@ -63,7 +63,7 @@ class DenoiSegNet(nn.Module):
         quarter_turns: False where the noise has a direction (structN2V): test-time augmentation then only flips.
         flips: False for images with a left and a right side: test-time augmentation has then nothing to average.
         limits: lowest and highest intensity it looks at; what lies beyond is given back to the denoised image. None for all.
-        target_spacing: voxel size that the inferer brings images to before it segments them; None for any.
+        target_spacing: voxel size that the inferer brings images to before it segments them, in ``target_unit``; None for any.
         head: what is predicted besides the denoised image, with its rule; None: background, foreground, border.
         backbone: another network in place of the U-Net, whose own arguments then have no effect: a definition as in JSON
             (``{"_target_": "monai.networks.nets.SegResNet", ...}``), or the network itself, see :class:`ForeignNet`.
@@ -119,6 +119,7 @@ class DenoiSegNet(nn.Module):
         flips: bool = True,
         limits: Sequence[float] | None = None,
         target_spacing: Sequence[float] | None = None,
+        target_unit: str | None = None,
         head: Head | None = None,
         backbone: Any = None,
         multiple: Any = None,
@@ -135,11 +136,10 @@ class DenoiSegNet(nn.Module):
         care |= {"norm": norm, "variant": variant, "head_features": self.head.widening * features}
         reach = multiple, receptive_radius
         self.unet: Any = CAREUNet(*channels, **care) if backbone is None else ForeignNet(backbone, *channels, *reach)
-        self.activation = self.head.activation()
         self.spatial_dims, self.in_channels, self.denoises = spatial_dims, in_channels, denoises
-        self.n_classes, self.classes = self.head.channels, self.head.classes
-        self.multiple, self.sees_whole = self.unet.multiple(), self.unet.sees_whole
-        self.flips, self.limits, self.target_spacing = flips, check_limits(limits), check_target(target_spacing)
+        self.n_classes, self.classes, self.activation = self.head.channels, self.head.classes, self.head.activation()
+        self.multiple, self.sees_whole, self.flips = self.unet.multiple(), self.unet.sees_whole, flips
+        self.limits, self.target_spacing, self.target_unit = check_limits(limits), check_target(target_spacing), target_unit or ""
         self.plan = {"spatial_dims": spatial_dims, "in_channels": in_channels, "denoises": denoises}
         self._file = blank_description()
         self.register_buffer("mean", torch.zeros(in_channels))
@@ -290,7 +290,7 @@ class DenoiSegNet(nn.Module):
         found, state_dict = present_state(state_dict, prefix)
         if found is not None:
             self.head = matching_head(found, self.architecture, self.head)
-            self.flips, self.limits, self.target_spacing = sight_of(found)
+            self.flips, self.limits, self.target_spacing, self.target_unit = sight_of(found)
             self._file = blank_description() | found
             know_domain(self)
             state_dict[prefix + KEY] = self.description.clone()

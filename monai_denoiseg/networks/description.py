@@ -24,7 +24,9 @@ SIZE = 1 << 17
 """Bytes of the buffer: a fixed length lets MONAI's ``copy_model_state`` and strict foreign loads copy it as any other value."""
 
 KEY = "description"
-_NOT_OF_THE_WEIGHTS = ("normalisation", "quarter_turns", "flips", "limits", "target_spacing", "multiple", "receptive_radius")
+_NOT_OF_THE_WEIGHTS = (
+    *("normalisation", "quarter_turns", "flips", "limits", "target_spacing", "target_unit", "multiple", "receptive_radius"),
+)
 
 
 def blank_description() -> dict[str, Any]:
@@ -141,13 +143,14 @@ def describe_architecture(network: Any, modes: tuple[str, ...]) -> dict[str, Any
         **({} if network.flips else {"flips": False}),
         **({"limits": list(network.limits)} if network.limits else {}),
         **({"target_spacing": list(network.target_spacing)} if network.target_spacing else {}),
+        **({"target_unit": network.target_unit} if network.target_spacing and network.target_unit else {}),
         "normalisation": modes[int(network.image_mode)],
         "quarter_turns": bool(network.quarter_turns),
     }
 
 
-def sight_of(fields: Mapping[str, Any]) -> tuple[bool, list[float], list[float]]:
-    """Whether images may be flipped, the limits of the intensities that are looked at, and the voxel size, as a file tells.
+def sight_of(fields: Mapping[str, Any]) -> tuple[bool, list[float], list[float], str]:
+    """Whether images may be flipped, the limits of intensities that are looked at, and the voxel size with its unit.
 
     All go with the weights, whatever the network was built with that they are loaded into.
 
@@ -155,10 +158,11 @@ def sight_of(fields: Mapping[str, Any]) -> tuple[bool, list[float], list[float]]
         fields: the file's description.
 
     >>> sight_of({"architecture": {"limits": [0, 50]}}), sight_of({})
-    ((True, [0.0, 50.0], []), (True, [], []))
+    ((True, [0.0, 50.0], [], ''), (True, [], [], ''))
     """
     known = fields.get("architecture", {})
-    return bool(known.get("flips", True)), check_limits(known.get("limits")), check_target(known.get("target_spacing"))
+    limits, target = check_limits(known.get("limits")), check_target(known.get("target_spacing"))
+    return bool(known.get("flips", True)), limits, target, str(known.get("target_unit") or "")
 
 
 def describe_network(network: Any, file: Mapping[str, Any]) -> dict[str, Any]:

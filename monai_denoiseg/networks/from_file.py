@@ -16,7 +16,8 @@ from monai_denoiseg.networks.sequential import SequentialNet, is_sequential
 
 PLAN = (
     *("spatial_dims", "in_channels", "depth", "features", "kernel_size", "strides", "norm", "variant", "normalisation"),
-    *("denoises", "quarter_turns", "flips", "limits", "target_spacing", "backbone", "multiple", "receptive_radius"),
+    *("denoises", "quarter_turns", "flips", "limits", "target_spacing", "target_unit", "backbone", "multiple"),
+    "receptive_radius",
 )
 """Fields of a description that are arguments of :class:`DenoiSegNet`; a later version may write more."""
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_denoiseg.constants import IGNORE
 from monai_denoiseg.spacing import check_target
+from monai_denoiseg.units import lengths_in, unit_of
 
 SAME = 0.05
 """Voxel sizes that differ by no more than this share of the wanted one count as the same."""
@@ -130,6 +131,7 @@ class TargetSpacingd(Transform):
         image_key: image ``(C, [D,] H, W)``.
         label_key: classes ``(1, [D,] H, W)``, -1 where not annotated.
         spacing_key: voxel size of the image.
+        unit: of the target; sizes in other units of length are converted. None: numbers are compared as they are.
 
     Raises:
         ValueError: for a voxel size that is not positive.
@@ -145,8 +147,9 @@ class TargetSpacingd(Transform):
         image_key: str = "image",
         label_key: str = "label",
         spacing_key: str = "spacing",
+        unit: str | None = None,
     ) -> None:
-        self.target = check_target(target)
+        self.target, self.unit = check_target(target), unit
         self.image_key, self.label_key, self.spacing_key = image_key, label_key, spacing_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -156,6 +159,9 @@ class TargetSpacingd(Transform):
             return item
         image, label = (torch.as_tensor(item[key]).as_subclass(Tensor) for key in (self.image_key, self.label_key))
         own = item.get(self.spacing_key)
+        if own is not None and self.target:
+            known = {**item, "image": item[self.image_key], "spacing": own}
+            own = lengths_in(torch.as_tensor(own).as_subclass(Tensor), unit_of(known), self.unit)
         shape = grid_at(image.shape[1:], own, self.target)
         if own is None or shape == list(image.shape[1:]):
             return item

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from monai_denoiseg.data import FileReader, LoadItemd, SavePredictiond, folder_datalist, image_layout
+from monai_denoiseg.data.itk_files import write_itk
 
 sitk = pytest.importorskip("SimpleITK")
 
@@ -143,3 +144,46 @@ def test_what_slicer_saves_otherwise_says_the_way_out(tmp_path: Path) -> None:
     path.rename(path.with_name("Segmentation.seg.nrrd"))
     with pytest.raises(ValueError, match=rf"no 'Segmentation' in .*{way}"):
         folder_datalist(tmp_path, spatial_dims=3)
+
+
+def nrrd(path: Path, values: np.ndarray, *fields: str) -> str:
+    lines = ["NRRD0005", "type: short", f"dimension: {values.ndim}", "sizes: " + " ".join(map(str, values.shape[::-1]))]
+    path.write_bytes("\n".join([*lines, "endian: little", "encoding: raw", *fields, "", ""]).encode() + values.tobytes())
+    return str(path)
+
+
+@pytest.mark.parametrize("values", [VALUES[0], VALUES])
+@pytest.mark.parametrize(
+    ("units", "said", "factor"),
+    [
+        (None, "mm", 1),
+        (("um", "um", "um"), "um", 1),
+        (("micron", "micrometer", "mm"), "um", 1000),
+        (("um", "furlong", "um"), None, 0),
+    ],
+)
+def test_units_of_nrrd(
+    tmp_path: Path, values: np.ndarray, units: tuple[str, ...] | None, said: str | None, factor: float
+) -> None:
+    dims = values.ndim
+    directions = ["(0.5,0,0) (0,2,0) (0,0,3)", "(0.5,0) (0,2)"][3 - dims]
+    fields = [f"space dimension: {dims}"] + (["space units: " + " ".join(f'"{unit}"' for unit in units[:dims])] if units else [])
+    source = nrrd(tmp_path / "a.nrrd", values, *fields, f"space directions: {directions}")
+    write_itk(values[None], source, tmp_path / "b.nrrd")
+    for path in (source, tmp_path / "b.nrrd"):
+        image = FileReader(spatial_dims=dims).read(path)[0]
+        np.testing.assert_array_equal(image.array, values)
+        assert image.meta.get("unit") == said
+        if said:
+            np.testing.assert_allclose(image.meta["spacing"], (3 * factor, 2, 0.5)[-dims:])
+
+
+@pytest.mark.parametrize("values", [VALUES[0], VALUES])
+def test_nrrd_without_sizes_or_units(tmp_path: Path, values: np.ndarray) -> None:
+    dims = values.ndim
+    assert "spacing" not in FileReader(spatial_dims=dims).read(nrrd(tmp_path / "a.nrrd", values))[0].meta
+    spacings = "spacings: " + " ".join(["0.5", "2", "3"][:dims])
+    plain = FileReader(spatial_dims=dims).read(nrrd(tmp_path / "b.nrrd", values, spacings))[0].meta
+    assert (plain["spacing"], plain["unit"]) == ((3.0, 2.0, 0.5)[-dims:], "")
+    units = "units: " + " ".join(['"nm"'] * dims)
+    assert FileReader(spatial_dims=dims).read(nrrd(tmp_path / "c.nrrd", values, spacings, units))[0].meta["unit"] == "nm"

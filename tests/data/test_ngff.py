@@ -22,6 +22,25 @@ def test_units_come_back(tmp_path: Path, unit: str | None) -> None:
     assert (image.axes, image.spacing, image.unit) == ("CYX", {"Y": 2.0, "X": 3.0}, unit)
 
 
+@pytest.mark.parametrize("axes", ["YX", "ZYX"])
+@pytest.mark.parametrize(("unit", "size"), [("millimeter", 2000.0), ("nanometer", 0.002), ("furlong", None), (None, None)])
+def test_axes_in_several_units(
+    tmp_path: Path, axes: str, unit: str | None, size: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    group.create_array("0", shape=(2, 4, 5)[-len(axes) :], dtype="uint8")
+    attributes = ngff_attributes("a", axes, dict.fromkeys(axes, 2.0), "um")
+    first = attributes["ome"]["multiscales"][0]["axes"][0]
+    first.pop("unit")
+    first |= {} if unit is None else {"unit": unit}
+    group.attrs.update(attributes)
+    meta = FileReader(spatial_dims=len(axes)).read(tmp_path / "a.zarr")[0].meta
+    if size is None:
+        assert "spacing" not in meta and "its voxel size is unknown" in caplog.text
+    else:
+        assert (meta["spacing"], meta["unit"]) == ((size, *[2.0] * (len(axes) - 1)), "um")
+
+
 def test_units_are_spelt_as_ngff_wants_them() -> None:
     (image,) = ngff_attributes("a", "TCZYX", {}, "um")["ome"]["multiscales"]
     assert [axis.get("unit") for axis in image["axes"]] == [None, None, "micrometer", "micrometer", "micrometer"]

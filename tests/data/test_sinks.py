@@ -102,8 +102,10 @@ def test_ngff_metadata(tmp_path: Path) -> None:
 def test_small_tiff_is_an_imagej_hyperstack_and_large_is_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from monai_denoiseg.data import sinks
 
+    size: Any = {"spacing": (2, 0.5, 0.5), "unit": "um"}
+
     def look() -> tifffile.TiffFile:
-        open_sink(tmp_path / "a.tif", (1, 2, 5, 20, 18), "float32", "tiff", tile=(5, 20, 18), spacing=(2, 0.5, 0.5)).finish()
+        open_sink(tmp_path / "a.tif", (1, 2, 5, 20, 18), "float32", "tiff", tile=(5, 20, 18), **size).finish()
         with tifffile.TiffFile(tmp_path / "a.tif") as tif:
             assert tif.series[0].axes == "ZCYX"
             assert tif.series[0].dataoffset is not None

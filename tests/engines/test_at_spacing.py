@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from monai.data import MetaTensor, list_data_collate
 
 from monai_denoiseg.data import PatchCollate
 from monai_denoiseg.engines import DenoiSegInferer, StreamingPredictor
 from monai_denoiseg.engines.annotated_crops import AnnotatedCrops
-from monai_denoiseg.engines.at_spacing import spacing_for
+from monai_denoiseg.engines.at_spacing import spacing_for, stays_as_it_is
 from monai_denoiseg.engines.batch import BlindSpotBatch
 from monai_denoiseg.networks import DenoiSegNet, network_for_file
 from monai_denoiseg.transforms import BlindSpot, TargetSpacingd
@@ -65,6 +66,23 @@ def test_the_file_keeps_it(tmp_path: Any) -> None:
     other.load_state_dict(torch.load(tmp_path / "model.pt"))
     assert other.target_spacing == [1.0, 1.0], "it goes with the weights"
     assert "target_spacing" not in network(2, target_spacing=None).architecture
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_unit_of_an_image_counts(dims: int, tmp_path: Any) -> None:
+    torch.save(network(dims, target_unit="mm").state_dict(), tmp_path / "model.pt")
+    net = network_for_file(tmp_path / "model.pt")
+    other = network(dims, target_spacing=None)
+    other.load_state_dict(torch.load(tmp_path / "model.pt"))
+    assert net.target_unit == other.target_unit == "mm"  # type: ignore[union-attr]
+    sizes = (3000.0, *[1000.0] * (dims - 1))
+    image = MetaTensor(torch.rand(1, *SHAPES[dims]), meta={"unit": "um", "spacing": sizes})
+    for given, wanted in [(torch.tensor(sizes), [3.0, *[1.0] * (dims - 1)]), (torch.ones(dims), [1.0] * dims)]:
+        assert spacing_for(net, {"image": image, "spacing": given})["spacing"].tolist() == pytest.approx(wanted)
+    batch = list_data_collate([{"image": image, "spacing": torch.tensor(sizes)}] * 2)
+    torch.testing.assert_close(spacing_for(net, batch)["spacing"], torch.tensor([[3.0, *[1.0] * (dims - 1)]] * 2))
+    assert not stays_as_it_is(net, SHAPES[dims], sizes, "um")
+    assert stays_as_it_is(net, SHAPES[dims], [1000.0] * dims, "um")
 
 
 def test_an_unknown_voxel_size_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:

@@ -68,8 +68,9 @@ def test_one_image_has_no_interval() -> None:
 def test_files_of_an_evaluation(tmp_path: Path, shape: tuple[int, ...]) -> None:
     head = as_head(classes=ORGANS)
     batches = []
-    for found, truth in cases(shape):
-        image = MetaTensor(torch.zeros(1, *shape), meta={"unit": "mm"})
+    for number, (found, truth) in enumerate(cases(shape)):
+        own = 1.0 if number < 2 else 0.1
+        image = MetaTensor(torch.zeros(1, *shape), meta={"unit": "mm", "spacing": (2.0 * own, own, own)[: len(shape)]})
         pred = torch.stack([found[0] == value for value in range(4)]).float()
         item = {"image": image, "instances": truth, "spacing": torch.tensor([2.0, 1.0, 1.0][: len(shape)])}
         batches.append([(item, {"image": image, "pred": pred})])
@@ -90,6 +91,10 @@ def test_files_of_an_evaluation(tmp_path: Path, shape: tuple[int, ...]) -> None:
         rows = list(csv.DictReader(file))
     assert [(row["image"], row["class"]) for row in rows[:2]] == [("0.nii.gz", "liver"), ("0.nii.gz", "spleen")]
     assert float(rows[3]["hd95"]) == 2.0
+    assert {row["length"] for row in rows if row["image"] != "2.nii.gz"} == {"mm"}
+    assert {row["length"] for row in rows if row["image"] == "2.nii.gz"} == {"unit of the voxel size"}, (
+        "it was given another size"
+    )
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["hd95_liver"] == 2.0
     assert metrics["false_positive_images_kidney"] == 1

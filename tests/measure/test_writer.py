@@ -70,6 +70,23 @@ def test_rows_are_those_of_the_files(shape: tuple[int, ...], stream: str, tmp_pa
         assert (out / f"{name}_overlay.png").read_bytes()[1:4] == b"PNG"
 
 
+@pytest.mark.parametrize("shape", [(40, 48), (6, 24, 28)])
+@pytest.mark.parametrize("stream", ["never", "always"])
+def test_a_given_voxel_size_does_not_get_the_unit_of_the_file(shape: tuple[int, ...], stream: str, tmp_path: Path) -> None:
+    dims = len(shape)
+    model(tmp_path, dims)
+    write_images(tmp_path / "in", shape, "a")
+    own, quantity = (2.0, 0.5, 0.25)[-dims:], "area" if dims == 2 else "volume"
+    for name, spacing, unit in [("same", [size * 1.004 for size in own], "um"), ("other", [size * 1000 for size in own], "unit")]:
+        out = infer(tmp_path, name, dims, stream=stream, spacing=spacing)
+        rows = pd.read_csv(out / "measurements.csv")
+        assert set(rows["unit"]) == {unit}
+        assert rows[f"{quantity}_{unit}{dims}"].tolist() == pytest.approx((rows[quantity] * np.prod(spacing)).tolist(), rel=1e-5)
+        if stream == "always":
+            with tifffile.TiffFile(out / "a_instances.tif") as tif:
+                assert (tif.imagej_metadata or {})["unit"] == unit
+
+
 def test_corrected_labels_are_measured_anew_without_predicting(tmp_path: Path) -> None:
     model(tmp_path, 2)
     write_images(tmp_path / "in", (40, 48))

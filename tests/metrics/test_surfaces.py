@@ -61,7 +61,9 @@ def test_missing_surfaces(shape: tuple[int, ...]) -> None:
     assert (wrongly.voxels_truth, wrongly.voxels_predicted) == (0, 3 ** len(shape))
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("mm", 1e-3), ("um", 1e-12), (None, math.nan), ("inch", math.nan)])
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("mm", 1e-3), ("um", 1e-12), (None, math.nan), ("inch", 2.54**3), ("furlong", math.nan)]
+)
 def test_units_of_volumes(unit: str | None, factor: float) -> None:
     truth = torch.ones(1, 4, 4, 4)
     found = class_scores(truth, truth, 2, [2.0, 1.0, 1.0], 1.0, unit)[0].volume_truth_ml

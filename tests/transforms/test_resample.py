@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from monai_denoiseg.transforms import TargetSpacingd
 from monai_denoiseg.transforms.resample import grid_at, resample, resample_classes
@@ -92,3 +93,18 @@ def test_a_copy_for_the_segmentation(shape: tuple[int, ...]) -> None:
     for same in (None, [3.1, *[1.0] * (len(shape) - 1)]):
         assert "respaced" not in TargetSpacingd(same)(item)
     assert "respaced" not in TargetSpacingd([1.0] * len(shape))({"image": image, "spacing": item["spacing"]})
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (4, 12, 10)])
+def test_a_copy_of_an_image_in_another_unit(shape: tuple[int, ...], caplog: pytest.LogCaptureFixture) -> None:
+    dims = len(shape)
+    label, own = torch.randint(0, 2, (1, *shape)), torch.tensor([3.0, *[1.0] * (dims - 1)])
+    image = MetaTensor(torch.rand(1, *shape), meta={"unit": "mm", "spacing": tuple(own.tolist())})
+    item = {"image": image, "label": label, "spacing": own}
+    copy = TargetSpacingd([1000.0] * dims, unit="um")(item)["respaced"]
+    assert copy["image"].shape == (1, 3 * shape[0], *shape[1:])
+    assert copy["spacing"].tolist() == [1000.0] * dims
+    image.meta["unit"] = ""
+    for _ in range(2):
+        assert TargetSpacingd([1.0] * dims, unit="nm")(item)["respaced"]["spacing"].tolist() == [1.0] * dims
+    assert sum("as if both were the same" in record.message for record in caplog.records) <= 1

@@ -15,6 +15,7 @@ from monai_denoiseg.data.dicom.copies import first_copies
 from monai_denoiseg.data.dicom.files import dicom_files, read_header
 from monai_denoiseg.data.dicom.geometry import affine_of, in_order
 from monai_denoiseg.data.dicom.planes import Plane, planes_of
+from monai_denoiseg.data.stored import voxel_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +40,9 @@ class Series(NamedTuple):
 
     @property
     def spacing(self) -> tuple[float, ...] | None:
-        """Voxel size along Z, Y, X in mm; None where the files tell none."""
+        """Voxel size along Z, Y, X in mm; None where the files tell none. Planes of a tilted gantry count their distance."""
         known = self.planes[0].spacing is not None
-        return tuple(float(one) for one in np.linalg.norm(self.affine[:3, :3], axis=0)) if known else None
+        return tuple(float(one) for one in voxel_sizes(self.affine, str(self.planes[0].file.parent))) if known else None
 
 
 def open_series(path: str | os.PathLike, spatial_dims: int | None = None) -> Series:

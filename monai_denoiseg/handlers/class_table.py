@@ -54,7 +54,8 @@ class ClassTable:
             self.rows.append({"image": name, "class": label, "dice": one, **score._asdict(), "length": lengths})
 
     def metrics(self) -> dict[str, Any]:
-        """Means over the images by class and over all classes, their ``intervals``, and how many images have none of a class."""
+        """Means over the images by class and over all classes, their ``intervals``, and how many images have none of a class or,
+        which HD95 does not count, miss it wholly."""
         if not self.rows:
             return {}
         found: dict[str, Any] = {"surface_tolerance": self.tolerance}
@@ -72,8 +73,9 @@ class ClassTable:
                 found |= dict(zip((f"{key}_{name}" for name in self.classes[1:]), means, strict=True))
                 found[key] = _mean(np.array(means)[used])
             intervals |= {key: over} | {f"{key}_{name}": ends for name, ends in zip(names, each, strict=True)}
-        empty = (~present & (self._column("voxels_predicted") == 0)).sum(0).tolist()
-        found |= dict(zip((f"both_empty_images_{name}" for name in self.classes[1:]), empty, strict=True))
+        found_none = self._column("voxels_predicted") == 0
+        for key, images in {"both_empty": ~present & found_none, "missed": present & found_none}.items():
+            found |= dict(zip((f"{key}_images_{name}" for name in self.classes[1:]), images.sum(0).tolist(), strict=True))
         return found | {"intervals": {key: _plain(ends) for key, ends in intervals.items()}}
 
     def _column(self, key: str) -> np.ndarray:

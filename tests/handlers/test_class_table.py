@@ -49,6 +49,7 @@ def test_means_counts_and_intervals(shape: tuple[int, ...]) -> None:
     assert math.isnan(rows["2", "spleen"]["dice"])
     assert rows["0", "kidney"]["dice"] == 0
     assert (found["both_empty_images_spleen"], found["both_empty_images_kidney"], found["both_empty_images_liver"]) == (1, 2, 0)
+    assert [found[f"missed_images_{name}"] for name in ("liver", "spleen", "kidney")] == [0, 1, 0]
     assert found["surface_dice"] == pytest.approx((found["surface_dice_liver"] + found["surface_dice_spleen"]) / 2)
     low, high = found["intervals"]["dice_liver"]
     assert low <= np.mean([rows[str(i), "liver"]["dice"] for i in range(3)]) <= high

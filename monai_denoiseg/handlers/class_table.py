@@ -55,7 +55,8 @@ class ClassTable:
 
     def metrics(self) -> dict[str, Any]:
         """Means over the images by class and over all classes, their ``intervals``, and how many images have none of a class or,
-        which HD95 does not count, miss it wholly."""
+        which HD95 does not count, miss it wholly.
+        """
         if not self.rows:
             return {}
         found: dict[str, Any] = {"surface_tolerance": self.tolerance}

@@ -54,8 +54,9 @@ class ClassTable:
             self.rows.append({"image": name, "class": label, "dice": one, **score._asdict(), "length": lengths})
 
     def metrics(self) -> dict[str, Any]:
-        """Means over the images by class and over all classes, their ``intervals``, and how many images have none of a class or,
-        which HD95 does not count, miss it wholly.
+        """Means over the images by class and over all classes, and their ``intervals``.
+
+        How many images have none of a class, or miss it (mean HD95 leaves these out), is counted.
         """
         if not self.rows:
             return {}

@@ -14,6 +14,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_denoiseg.data.dicom import prefix_of
+from monai_denoiseg.data.digest import pixel_digest
 from monai_denoiseg.files import ResultSet, foreign_files, refusal, write_bytes, write_csv, write_json, write_npz
 from monai_denoiseg.handlers.class_table import COLUMNS, ClassTable
 from monai_denoiseg.handlers.headline import LABELLED, finite, headline
@@ -141,7 +142,7 @@ class EvaluationWriter:
             arrays = self._segmentation(item, output, row)
             if self.denoises:
                 self._denoising(item, arrays, row)
-            self.rows.append(row)
+            self.rows.append(row | {"pixels": pixel_digest(item["image"])})
             if self.pictures:
                 # Which image is the median is known at the end only: until then they wait on disk, not in memory.
                 write_npz(arrays, self._waiting_room() / f"{len(self.rows) - 1}.npz", scratch=True)

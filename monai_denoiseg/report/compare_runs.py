@@ -50,10 +50,17 @@ def compare_runs(first: str | Path, second: str | Path) -> list[Difference]:
 
     Raises:
         FileNotFoundError: when there is no evaluation.
-        ValueError: when the two share no image that both have scored.
+        ValueError: when the two share no image that both have scored, or images of one name hold different pixels.
     """
     tables = _table(first), _table(second)
     both = [name for name in tables[0] if name in tables[1]]
+    digests = [(name, {table[name].get("pixels") or "" for table in tables} - {""}) for name in both]
+    other = [name for name, known in digests if len(known) > 1]
+    if other:
+        raise ValueError(
+            f"{other[0]} of {first} is another image than that of {second} ({len(other)} of {len(both)} images): evaluate both "
+            "networks on the same images"
+        )
     new = [name for name in both if not any(table[name].get("seen") for table in tables)]
     if both and not new:
         raise ValueError(f"one of the networks of {first} and {second} has seen each of the {len(both)} images in its training")

@@ -40,7 +40,7 @@ def run(folder: Path, cases: list[dict[str, Any]], threshold: float = 0.5, **opt
 
 def without_residual(values: dict[str, Any]) -> dict[str, Any]:
     """Nor what is told of every evaluation: how many images are scored, and how certain the scores are."""
-    always = ("n_scored", "intervals")
+    always = ("n_scored", "intervals", "pixels")
     return {key: value for key, value in values.items() if not key.startswith("residual_") and key not in always}
 
 

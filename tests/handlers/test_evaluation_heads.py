@@ -39,7 +39,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def without_residual(values: dict[str, Any]) -> dict[str, Any]:
-    always = ("n_scored", "intervals")
+    always = ("n_scored", "intervals", "pixels")
     return {key: value for key, value in values.items() if not key.startswith("residual_") and key not in always}
 
 

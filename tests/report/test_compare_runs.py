@@ -36,6 +36,18 @@ def test_pairs_images_by_name(tmp_path: Path) -> None:
     assert found.interval[0] < change.mean() < found.interval[1]
 
 
+def test_images_of_one_name_must_be_one_image(tmp_path: Path) -> None:
+    """Two test sets that are numbered alike have nothing to compare."""
+    places = [write(tmp_path / name, np.array([0.5, 0.6, 0.7])) for name in "ab"]
+    assert compare_runs(*places)[0].images == 3
+    for place, digest in zip(places, ("aa", "bb"), strict=True):
+        rows = (place / "per_image.csv").read_text().splitlines()
+        same = [f"{row},{digest if number == 1 else 'cc'}" for number, row in enumerate(rows[1:])]
+        (place / "per_image.csv").write_text("\n".join([rows[0] + ",pixels", *same]))
+    with pytest.raises(ValueError, match=r"1\.tif of .*a is another image than that of .*b \(1 of 3 images\)"):
+        compare_runs(*places)
+
+
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = (write(tmp_path / name, np.array([0.5, 0.6, 0.7])) for name in "ab")
     assert main(["compare-runs", str(one), str(two)]) == 0

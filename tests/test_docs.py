@@ -98,7 +98,7 @@ def test_code_of_the_page_of_the_single_image_bundle(tmp_path: Path, monkeypatch
     run_page(bundle_folder("self2seg") / "docs" / "README.md", tmp_path, monkeypatch)
     found = {path.name for path in (tmp_path / "predictions").glob("[!.]*")}
     endings = ("mask.tif", "denoised.tif", "energies.csv", "energies.svg", "lambda_masks.tif", "lambda_path.csv")
-    assert found == {f"nuclei_0000_{ending}" for ending in endings}
+    assert found == {f"nuclei_0000_{ending}" for ending in endings} | {"measurements.csv", "summary.csv"}
 
 
 def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from monai_denoiseg.data.axes import AS_LABELMAP, Arrangement, arrange, check_frame, put_in_order
 from monai_denoiseg.data.stored import StoredImage, stored_image, voxel_sizes
-from monai_denoiseg.files import target_of, writing
+from monai_denoiseg.files import target_of, write_bytes, writing
 from monai_denoiseg.units import in_one_unit
 
 logger = logging.getLogger(__name__)
@@ -250,4 +250,4 @@ def write_itk(array: np.ndarray, source: str | os.PathLike, target: str | os.Pat
         sitk.WriteImage(image, str(part), useCompression=True)
         if units and Path(part).suffix.lower() == ".nrrd":  # SimpleITK leaves them out
             header, data = Path(part).read_bytes().split(b"\n\n", 1)
-            Path(part).write_bytes(header + f"\nspace units: {units}\n\n".encode() + data)
+            write_bytes(header + f"\nspace units: {units}\n\n".encode() + data, part)

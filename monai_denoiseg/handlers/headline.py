@@ -28,16 +28,17 @@ def headline(
         reduction: ``"pooled"`` scores are no means over images, and have no interval.
 
     Returns:
-        The scores; ``n_images``, ``n_scored`` (images they are taken over); ``intervals`` (95 %, by score); and where images of
-        the training are among the scored ones: ``n_trained``, ``n_validated``, ``headline`` (``"new images"``, or ``"images of
-        the training"`` where no new one is scored) and ``seen``, their scores.
+        The scores; ``n_images``, ``n_scored`` (images whose labels are scored; without labels, images with a clean reference);
+        ``intervals`` (95 %, by score); and where images of the training are among the scored ones: ``n_trained``,
+        ``n_validated``, ``headline`` (``"new images"``, or ``"images of the training"`` where no new one is scored) and
+        ``seen``, their scores.
 
     >>> rows = [{"image": "a", "ap": 0.5, "seen": ""}, {"image": "b", "ap": 0.9, "seen": "trained"}]
     >>> found = headline(rows, lambda known: {"ap": 0.9 if known else 0.5})
     >>> found["ap"], found["n_scored"], found["headline"], found["seen"]["ap"]
     (0.5, 1, 'new images', 0.9)
     """
-    scored = [row for row in rows if _is_scored(row)]
+    scored = _scored(rows)
     seen, new = ([row for row in scored if bool(row.get("seen")) == known] for known in (True, False))
     first = bool(seen) and not new
     metrics = summary(first) | {"n_images": len(rows), "n_scored": len(seen if first else new)}
@@ -58,8 +59,12 @@ def headline(
     return metrics
 
 
-def _is_scored(row: Mapping[str, Any]) -> bool:
-    return any(math.isfinite(row.get(name, math.nan)) for name in (*LABELLED, "psnr"))
+def _scored(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The images with scores of their labels; where no image has any, those with a clean reference."""
+    for names in (LABELLED, ("psnr",)):
+        if found := [row for row in rows if any(math.isfinite(row.get(name, math.nan)) for name in names)]:
+            return found
+    return []
 
 
 def _intervals(rows: Sequence[Mapping[str, Any]], reduction: str) -> dict[str, list[float]]:

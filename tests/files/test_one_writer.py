@@ -12,7 +12,7 @@ import monai_denoiseg
 
 ROOT = Path(monai_denoiseg.__file__).parent
 DIRECT = {
-    *("write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "tofile", "savetxt", "savefig", "to_csv"),
+    *("write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "tofile", "savetxt", "savefig"),
     *("copy2", "copyfile", "copytree", "move", "rename", "rmtree"),
 }
 WRITERS = {"imwrite", "savez", "savez_compressed", "TiffWriter.write"}
@@ -35,6 +35,8 @@ def is_direct(node: ast.Call, guarded: bool) -> bool:
         return any(isinstance(word, str) and len(word) <= 3 and any(mode in word for mode in MODES) for word in words)
     if name == "replace":  # of a path; that of a text takes two arguments, `dataclasses.replace` keywords
         return owner != "" and len(node.args) == 1 and not node.keywords
+    if name == "to_csv":  # without a place it returns a text
+        return bool(node.args) or any(word.arg in ("path_or_buf", None) for word in node.keywords)
     if name in WRITERS or (name == "save" and owner in SAVERS) or (name == "dump" and owner == "json"):
         return not guarded
     return name in DIRECT and not (owner == "" and name in ("write_text", "write_bytes", "move", "rename"))
@@ -79,6 +81,9 @@ def test_the_package_writes_through_files_alone() -> None:
         "nibabel.save(x, path)",
         "json.dump(x, file)",
         "shutil.copytree(a, b)",
+        "table.to_csv(path)",
+        "table.to_csv(path_or_buf=path, index=False)",
+        "table.to_csv(**options)",
         "part.replace(target)",
         "part.rename(target)",
     ],
@@ -94,6 +99,7 @@ def test_a_direct_write_is_found(code: str) -> None:
         "path.open('rb')",
         "text.replace('a', 'b')",
         "replace(record, a=1)",
+        "write_text(table.to_csv(index=False), path)",
         "write_text('x', path)",
         "with writing(path) as part:\n        tifffile.imwrite(part, x)",
         "image.save(stream, 'PNG')",

@@ -74,6 +74,16 @@ def test_nothing_but_images_of_the_training(images: list[Path], tmp_path: Path, 
     assert "no other is scored, so the scores say nothing of new images" in caplog.text
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_new_images_without_labels_do_not_take_the_headline(shape: tuple[int, ...], images: list[Path], tmp_path: Path) -> None:
+    """A clean reference gives them a PSNR, but the labels were scored on images of the training."""
+    cases = [case(0, shape, 3), *(case(i, shape, 2, labelled=False) for i in (1, 2))]
+    metrics = evaluate(tmp_path / "out", images[:3], cases, seen={"trained": [content_digest(images[0])]})
+    assert (metrics["headline"], metrics["n_scored"]) == ("images of the training", 1)
+    assert metrics["ap"] == metrics["seen"]["ap"]
+    assert "psnr" in metrics
+
+
 def test_unlabelled_images_are_not_scored(images: list[Path], tmp_path: Path) -> None:
     cases = [case(0, (16, 24), 3), *(case(i, (16, 24), 2, labelled=False, clean=False) for i in (1, 2))]
     metrics = evaluate(tmp_path / "out", images[:3], cases, seen={"validated": [content_digest(images[4])]})

@@ -115,13 +115,16 @@ def unit_of(item: Mapping[Any, Any], key: str = "image") -> str | None:
     ('mm', None)
     """
     if "unit" in item:
-        return str(item["unit"] or "") or None
+        return _of_batch(item["unit"])
     meta = getattr(item.get(key), "meta", None) or {}
-    given, own = item.get("spacing"), meta.get("spacing")
-    unit = meta.get("unit")
-    if isinstance(unit, (list, tuple)):  # of a batch
+    return unit_for(item.get("spacing"), meta.get("spacing"), _of_batch(meta.get("unit")))
+
+
+def _of_batch(unit: Any) -> str | None:
+    """The unit that all images of a batch have."""
+    if isinstance(unit, (list, tuple)):
         unit = unit[0] if len(set(unit)) == 1 else None
-    return unit_for(given, own, unit)
+    return str(unit or "") or None
 
 
 def unit_for(given: Any, own: Any, unit: str | None) -> str | None:

@@ -32,13 +32,14 @@ class Prediction(NamedTuple):
     probabilities: NDArray[np.float32]
 
 
-def predict(image: ArrayLike, network: Any = None, *, spacing: Any = None, **options: Any) -> Prediction:
+def predict(image: ArrayLike, network: Any = None, *, spacing: Any = None, unit: str | None = None, **options: Any) -> Prediction:
     """Predict an image as ``monai-denoiseg infer`` does, with the defaults of its bundle and the rule of the network.
 
     Args:
         image: ``([D,] H, W)``, or channel-first ``(C, [D,] H, W)`` for a network of several channels.
         network: folder of a training, ``model.pt``, or a network; None: the nuclei network that came with the package (2D).
         spacing: voxel size along each axis, for a rule in physical units and a network that was trained at one voxel size.
+        unit: of the voxel size, such as ``"um"``; None: unknown, numbers are compared as they are.
         options: of :class:`~monai_denoiseg.engines.DenoiSegInferer` (``tile_size``, ``tta``, ``refine``), ``threshold`` and
             options of the rule (see :func:`~monai_denoiseg.heads.rule_of`).
 
@@ -57,7 +58,7 @@ def predict(image: ArrayLike, network: Any = None, *, spacing: Any = None, **opt
     batch = _batch(image, net.spatial_dims, net.in_channels)
     inferer = DenoiSegInferer(**_defaults(net.spatial_dims) | {key: options.pop(key) for key in INFERER if key in options})
     rule = rule_of(net, **options) if net.n_classes else None
-    output = inferer(batch, net, **spacing_for(net, {"spacing": spacing}, "the image"))[0]
+    output = inferer(batch, net, **spacing_for(net, {"spacing": spacing, "unit": unit}, "the image"))[0]
     domain = DomainCheck(net)
     domain.add("the image", batch[0])
     domain.report()

@@ -23,6 +23,7 @@ from monai_denoiseg.data.quiet import quiet
 from monai_denoiseg.data.reader import FileReader, split_name
 from monai_denoiseg.data.volume_files import has_place, turned_like
 from monai_denoiseg.open_classes import open_label
+from monai_denoiseg.units import unit_for
 
 ROUNDING = 1e-3
 """How far a stored label may lie from an integer, by the rounding of what wrote it."""
@@ -110,7 +111,9 @@ class LoadItemd(MapTransform):
                 item[self.label_key] = turned_like(item[self.label_key], item[self.image_key])
         for key in self.keys:
             self._check_same_shape(data, item, key)
-        item["spacing"] = self._spacing(item[self.image_key])
+        image = item[self.image_key]
+        item["spacing"] = self._spacing(image)
+        item["unit"] = unit_for(self.spacing, image.meta.get("spacing"), image.meta.get("unit")) or ""
         return item
 
     def _reader(self, axes: str | None, frame: int | None, **options: Any) -> FileReader:

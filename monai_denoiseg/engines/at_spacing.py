@@ -80,8 +80,6 @@ def spacing_for(network: Any, item: Mapping[str, Any], name: str = "") -> dict[s
             " x ".join(f"{size:.4g}" for size in target),
         )
         return {"spacing": spacing}
-    if "image" in item and not hasattr(item["image"], "meta"):  # a batch of a validation, whose images have lost their units
-        return {"spacing": spacing}
     return {"spacing": lengths_in(torch.as_tensor(spacing), unit_of(item), getattr(unwrap(network), "target_unit", None))}
 
 

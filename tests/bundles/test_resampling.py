@@ -19,8 +19,9 @@ TINY = {"features": 4, "depth": 1, "steps_per_epoch": 2, "max_epochs": 1, "amp":
 OBLIQUE = nibabel.affines.from_matvec(nibabel.eulerangles.euler2mat(0.2, -0.1, 0.3), [12.5, -30.25, 7.0])
 
 
-def write(folder: Path, name: str, shape: tuple[int, ...], slices: float, seed: int) -> None:
-    """An organ of the same size in millimetres; along the first axis a voxel is `slices` mm."""
+def write(folder: Path, name: str, shape: tuple[int, ...], slices: float, seed: int, unit: str = "mm") -> None:
+    """An organ of the same size in millimetres; along the first axis a voxel is `slices` mm, whatever unit the file tells it in."""
+    times = {"mm": 1, "um": 1000}[unit]
     places = np.meshgrid(*[(np.arange(n) + 0.5) * s for n, s in zip(shape, [slices, 1, 1], strict=False)], indexing="ij")
     distance = np.sqrt(sum(((place - 9) / 6) ** 2 for place in places))
     label = (distance < 1).astype(np.uint8)
@@ -28,11 +29,11 @@ def write(folder: Path, name: str, shape: tuple[int, ...], slices: float, seed: 
     for kind, array in (("images", image), ("labels", label)):
         (folder / kind).mkdir(parents=True, exist_ok=True)
         if len(shape) == 3:
-            file = nibabel.Nifti1Image(array.T, OBLIQUE @ np.diag([1, 1, slices, 1]))
-            file.header["xyzt_units"] = 2
+            file = nibabel.Nifti1Image(array.T, OBLIQUE @ np.diag([times, times, slices * times, 1]))
+            file.header["xyzt_units"] = {"mm": 2, "um": 3}[unit]
             nibabel.save(file, folder / kind / f"{name}.nii.gz")
         else:
-            options = {"resolution": (1.0, 1 / slices), "metadata": {"unit": "mm"}}
+            options = {"resolution": (1 / times, 1 / slices / times), "metadata": {"unit": unit}}
             tifffile.imwrite(folder / kind / f"{name}.tif", array, imagej=True, **options)
 
 
@@ -72,3 +73,22 @@ def test_two_voxel_sizes(tmp_path: Path, dims: int, alpha: float) -> None:
             run_bundle("infer", bundle, **images, output_dir=str(tmp_path / "streamed"), stream="always")
         assert "1 of 3 files failed" in str(first_cause(failed.value))
         assert "--stream never" in str(first_cause(failed.value))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_validation_in_another_unit_scores_the_same(tmp_path: Path, dims: int) -> None:
+    """Checkpoint and scores are those of the same scans in millimetres."""
+    shape = (18,) * dims
+    for seed, name in enumerate(["a", "b"]):
+        write(tmp_path / "data", name, shape, 1.0, seed)
+    found = []
+    for unit in ("mm", "um"):
+        write(tmp_path / unit, "v", (6, *shape[1:]), 3.0, 7, unit)
+        run, settings = tmp_path / f"run_{unit}", {**TINY, "classes": ["background", "organ"], "val_interval": 1}
+        del settings["validation_fraction"]
+        place = {"dataset_dir": str(tmp_path / "data"), "validation_dir": str(tmp_path / unit), "output_dir": str(run)}
+        run_bundle("train", f"denoiseg_{dims}d", **place, ckpt_dir=str(run / "models"), **settings)
+        with (run / "validation_log.csv").open() as file:
+            found.append([{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)])
+    assert found[0] == found[1]
+    assert float(found[0][0]["dice"]) >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +13,14 @@ from torch import Tensor
 from monai_denoiseg.metrics import class_dice
 from monai_denoiseg.metrics.bootstrap import bootstrap_intervals
 from monai_denoiseg.metrics.surfaces import ClassScore, class_scores
+from monai_denoiseg.units import factor_between
 
 MEANS = ("dice", "hd95", "surface_dice", "volume_error_ml")
 """What is averaged; of the volume error its absolute value."""
+
+OF_LENGTHS = ("hd95", "surface_dice")
+
+logger = logging.getLogger(__name__)
 
 
 class ClassTable:
@@ -34,6 +40,7 @@ class ClassTable:
 
     def __init__(self, classes: Sequence[str], tolerance: float = 1.0) -> None:
         self.classes, self.tolerance = list(classes), tolerance
+        self.unit: str | None = None
         self.rows: list[dict[str, Any]] = []
 
     def add(self, name: str, found: Tensor, truth: Tensor, spacing: Any = None, unit: str | None = None) -> None:
@@ -44,8 +51,11 @@ class ClassTable:
             found: labels ``(1, [D,] H, W)``.
             truth: the same, -1 where not annotated.
             spacing: voxel size, None where nobody knows.
-            unit: of the voxel size.
+            unit: of the voxel size. Lengths are given in that of the first image, where both are known.
         """
+        self.unit = self.unit or unit
+        if spacing is not None and (factor := factor_between(unit, self.unit)) is not None:
+            spacing, unit = [float(size) * factor for size in spacing], self.unit
         k = len(self.classes)
         dice = class_dice(found, truth, k).tolist()
         scores = class_scores(found, truth, k, spacing, self.tolerance, unit)
@@ -60,11 +70,22 @@ class ClassTable:
         """
         if not self.rows:
             return {}
-        found: dict[str, Any] = {"surface_tolerance": self.tolerance}
+        length = self.rows[0]["length"]
+        other = np.array([row["length"] != length for row in self.rows]).reshape(-1, len(self.classes) - 1)
+        if other.any():
+            logger.warning(
+                "%d of %d images are not measured in %s: the means of surface distances leave them out",
+                other.any(1).sum(),
+                len(other),
+                length,
+            )
+        found: dict[str, Any] = {"surface_tolerance": self.tolerance, "surface_unit": length}
         intervals: dict[str, list[float]] = {}
         present = self._column("voxels_truth") > 0
         for key in MEANS:
             values = np.abs(self._column(key))
+            if key in OF_LENGTHS:
+                values = np.where(other, np.nan, values)
             if not np.isfinite(values).any():
                 continue
             means = [_mean(column) for column in values.T]

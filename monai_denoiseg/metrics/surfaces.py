@@ -31,10 +31,14 @@ class ClassScore(NamedTuple):
 
     hd95: float
     surface_dice: float
-    voxels_truth: int
-    voxels_predicted: int
+    voxels_truth: float
+    voxels_predicted: float
     volume_truth_ml: float
     volume_error_ml: float
+
+
+UNKNOWN = ClassScore(*[math.nan] * len(ClassScore._fields))
+"""Of a class that an image says nothing of."""
 
 
 def class_scores(
@@ -73,15 +77,17 @@ def class_scores(
     if sizes is not None and len(sizes) == 3 and (centimetres := factor_between(unit, "cm")) is not None:
         millilitres = math.prod(size * centimetres for size in sizes)
     pairs = (_where_annotated(found, true, value) for value in range(1, n_classes))
-    return [_score(*pair, sizes or [1.0] * (true.dim() - 1), tolerance, millilitres) for pair in pairs]
+    return [
+        UNKNOWN if pair is None else _score(*pair, sizes or [1.0] * (true.dim() - 1), tolerance, millilitres) for pair in pairs
+    ]
 
 
-def _where_annotated(found: Tensor, true: Tensor, value: int) -> tuple[Tensor, Tensor]:
-    """A class in both; nothing where an image without a voxel of it has parts in which it may be."""
-    unknown, truth = is_open(true, value), true == value
-    if bool(unknown.any()) and not bool(truth.any()):
-        return torch.zeros_like(truth), truth
-    return (found == value) & (true != IGNORE) & ~unknown, truth
+def _where_annotated(found: Tensor, true: Tensor, value: int) -> tuple[Tensor, Tensor] | None:
+    """A class in both, where it was annotated; None where that says nothing: nowhere, or nowhere found and open in parts."""
+    unknown, truth = is_open(true, value) | (true == IGNORE), true == value
+    if bool(unknown.all()) or (bool(is_open(true, value).any()) and not bool(truth.any())):
+        return None
+    return (found == value) & ~unknown, truth
 
 
 def _score(found: Tensor, true: Tensor, sizes: list[float], tolerance: float, millilitres: float) -> ClassScore:

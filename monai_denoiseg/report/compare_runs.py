@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +53,7 @@ def compare_runs(first: str | Path, second: str | Path) -> list[Difference]:
         FileNotFoundError: when there is no evaluation.
         ValueError: when the two share no image that both have scored, or images of one name hold different pixels.
     """
-    tables = _table(first), _table(second)
+    tables = _keyed((_rows(first), _rows(second)), (first, second))
     both = [name for name in tables[0] if name in tables[1]]
     digests = [(name, {table[name].get("pixels") or "" for table in tables} - {""}) for name in both]
     other = [name for name, known in digests if len(known) > 1]
@@ -71,14 +72,26 @@ def compare_runs(first: str | Path, second: str | Path) -> list[Difference]:
     return found
 
 
-def _table(place: str | Path) -> dict[str, dict[str, str]]:
+def _rows(place: str | Path) -> list[dict[str, str]]:
     path = Path(place)
     choices = [path] if path.is_file() else [path / "per_image.csv", path / "evaluation" / "per_image.csv"]
     file = next((choice for choice in choices if choice.is_file()), None)
     if file is None:
         raise FileNotFoundError(f"{place} holds no per_image.csv: run monai-denoiseg evaluate with --output_dir there first")
     with file.open(newline="", encoding="utf-8") as stream:
-        return {row["image"]: row for row in csv.DictReader(stream)}
+        return list(csv.DictReader(stream))
+
+
+def _keyed(tables: tuple[list[dict[str, str]], ...], places: tuple[str | Path, ...]) -> tuple[dict[str, dict[str, str]], ...]:
+    """Rows by the name of their image; where a run has several of one name, as in a folder a patient, by their pixels too."""
+    several = {name for table in tables for name, count in Counter(row["image"] for row in table).items() if count > 1}
+    keyed = []
+    for table, place in zip(tables, places, strict=True):
+        found = {row["image"] + (f" {row.get('pixels')}" if row["image"] in several else ""): row for row in table}
+        if len(found) < len(table):
+            raise ValueError(f"{place} has several images of one name that cannot be told apart: evaluate each image once")
+        keyed.append(found)
+    return tuple(keyed)
 
 
 def _names(tables: tuple[dict[str, dict[str, str]], ...]) -> list[str]:

@@ -20,7 +20,7 @@ OBLIQUE = nibabel.affines.from_matvec(nibabel.eulerangles.euler2mat(0.2, -0.1, 0
 
 
 def write(folder: Path, name: str, shape: tuple[int, ...], slices: float, seed: int, unit: str = "mm") -> None:
-    """An organ of the same size in millimetres; along the first axis a voxel is `slices` mm, whatever unit the file tells it in."""
+    """An organ of the same size in millimetres; along the first axis a voxel is `slices` mm, told in `unit`."""
     times = {"mm": 1, "um": 1000}[unit]
     places = np.meshgrid(*[(np.arange(n) + 0.5) * s for n, s in zip(shape, [slices, 1, 1], strict=False)], indexing="ij")
     distance = np.sqrt(sum(((place - 9) / 6) ** 2 for place in places))

@@ -17,6 +17,7 @@ from monai_denoiseg.handlers import EvaluationWriter
 from monai_denoiseg.handlers.checkpoint import score_tolerance
 from monai_denoiseg.handlers.class_table import ClassTable
 from monai_denoiseg.heads import as_head
+from monai_denoiseg.open_classes import open_value
 
 ORGANS = ["background", "liver", "spleen", "kidney"]
 
@@ -97,7 +98,7 @@ def test_files_of_an_evaluation(tmp_path: Path, shape: tuple[int, ...]) -> None:
         "it was given another size"
     )
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["hd95_liver"] == 2.0
+    assert (metrics["hd95_liver"], metrics["surface_unit"]) == (1.0, "mm"), "without that one"
     assert metrics["false_positive_images_kidney"] == 1
     low, high = metrics["intervals"]["dice"]
     assert low <= metrics["dice"] <= high
@@ -106,3 +107,39 @@ def test_files_of_an_evaluation(tmp_path: Path, shape: tuple[int, ...]) -> None:
 def test_the_best_dice_is_kept_whatever_the_tolerance() -> None:
     assert score_tolerance(0.02, 0.5, as_head(classes=ORGANS)) == 0
     assert score_tolerance(0.02, 0.5, as_head()) == 0.02
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (8, 16, 16)])
+def test_lengths_of_several_units(shape: tuple[int, ...], caplog: pytest.LogCaptureFixture) -> None:
+    """One picture told in mm and in um has one distance; told in voxels it has no length, and is left out of the means."""
+    truth = torch.zeros(1, *shape, dtype=torch.int32)
+    truth[(0, *[slice(2, 6)] * len(shape))] = 1
+    found, table = truth.roll(2, -1), ClassTable(["background", "liver"])
+    table.add("a", found, truth, [0.5] * len(shape), "mm")
+    table.add("b", found, truth, [500.0] * len(shape), "um")
+    table.add("c", found, truth)
+    metrics = table.metrics()
+    first, second, third = table.rows
+    assert {key: value for key, value in first.items() if key != "image"} == pytest.approx(
+        {key: value for key, value in second.items() if key != "image"}, nan_ok=True
+    )
+    assert (first["hd95"], third["hd95"], metrics["hd95_liver"]) == (1.0, 2.0, 1.0)
+    assert (metrics["surface_dice_liver"], metrics["surface_unit"]) == (first["surface_dice"], "mm")
+    assert "1 of 3 images are not measured in mm" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (8, 12, 12)])
+def test_a_scan_that_says_nothing_of_a_class_does_not_count(shape: tuple[int, ...]) -> None:
+    truth = torch.zeros(1, *shape, dtype=torch.int32)
+    truth[(0, *[slice(2, 6)] * len(shape))] = 1
+    found = truth.clone()
+    found[0, -2:] = 2
+    only_liver = torch.where(truth == 0, open_value([2]), truth)
+    table = ClassTable(ORGANS[:3])
+    for name, label in zip("abc", (truth, only_liver, only_liver), strict=True):
+        table.add(name, found, label, [10.0] * len(shape), "mm")
+    metrics = table.metrics()
+    assert metrics["both_empty_images_spleen"] == metrics["missed_images_spleen"] == 0
+    assert math.isnan(table.rows[3]["voxels_truth"])
+    if len(shape) == 3:
+        assert metrics["volume_error_ml_spleen"] == pytest.approx(2 * shape[1] * shape[2])

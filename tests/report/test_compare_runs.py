@@ -48,6 +48,23 @@ def test_images_of_one_name_must_be_one_image(tmp_path: Path) -> None:
         compare_runs(*places)
 
 
+def test_images_of_one_name_in_many_folders(tmp_path: Path) -> None:
+    """`patient1/ct.nii.gz`, `patient2/ct.nii.gz`: all count, each against itself."""
+    places = []
+    for name, order in (("a", "012"), ("b", "210")):
+        (tmp_path / name).mkdir()
+        rows = [f"ct.nii.gz,0.{number}{name == 'b':d},p{number}" for number in order]
+        (tmp_path / name / "per_image.csv").write_text("\n".join(["image,dice,pixels", *rows]))
+        places.append(tmp_path / name)
+    [found] = compare_runs(*places)
+    assert found.images == 3
+    assert found.interval == pytest.approx((0.01, 0.01))
+    text = (places[0] / "per_image.csv").read_text()
+    (places[0] / "per_image.csv").write_text(text.replace("p1", "p2"))
+    with pytest.raises(ValueError, match="several images of one name that cannot be told apart"):
+        compare_runs(*places)
+
+
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = (write(tmp_path / name, np.array([0.5, 0.6, 0.7])) for name in "ab")
     assert main(["compare-runs", str(one), str(two)]) == 0

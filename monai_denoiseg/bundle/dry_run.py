@@ -44,7 +44,8 @@ def dry_run(task: str, bundle: str, method: str | None, overrides: Mapping[str, 
         if hasattr(evaluator := get("evaluator"), "plan"):
             skipped = evaluator.plan()
             lines.append(f"{len(items) - len(skipped)} would be predicted, {len(skipped)} have their results")
-        if "measurements" in workflow.parser:
-            get("measurements").check(items)
+        for part in get("handlers"):
+            if hasattr(part, "check"):
+                part.check(items)
         lines.append(f"results would be written to {get('output_dir')}")
     return "\n".join(lines)

@@ -88,7 +88,7 @@ def directions_of(items: Sequence[Item]) -> list[str]:
     """Where the axes of the images point as stored, each way once: what a network that tells left from right was shown.
 
     Args:
-        items: data list; up to 50 files, spread evenly, are looked at, and only NIfTI tells.
+        items: data list; up to 50 files, spread evenly, are looked at, and NIfTI, DICOM, NRRD and MetaImage tell.
 
     >>> directions_of([{"image": "a.tif"}])
     []
@@ -114,17 +114,18 @@ def fingerprint(training: Sequence[Item], validation: Sequence[Item], load: Load
     {'train': 1, 'train_labelled': 0, 'validation': 0, 'validation_labelled': 0, 'trained': [], 'validated': []}
     """
     roles = {"trained": [item for item in training if "label" in item], "validated": list(validation)}
-    digests = {role: sorted({_digest(item, load) for item in items}) for role, items in roles.items()}
-    kept = {role: names[:MOST_IMAGES] for role, names in digests.items()}
-    if kept != digests:
+    kept = {role: sorted({one for item in items[:MOST_IMAGES] for one in _digests(item, load)}) for role, items in roles.items()}
+    if max(map(len, roles.values())) > MOST_IMAGES:
         logger.warning("the model file keeps the digests of %d images a role; there are more", MOST_IMAGES)
     return count_data(training, validation) | kept
 
 
-def _digest(item: Item, load: Load | None) -> str:
-    if load is None:
-        return content_digest(item["image"])
-    return pixel_digest(load({key: item[key] for key in ("image", "frame", "frames") if key in item})["image"])
+def _digests(item: Item, load: Load | None) -> list[str]:
+    """Of the file, and of the pixels, which a copy that is stored otherwise shares; neither depends on how the other is read."""
+    found = [] if "frame" in item else [content_digest(item["image"])]
+    if load is not None:
+        found.append(pixel_digest(load({key: item[key] for key in ("image", "frame", "frames") if key in item})["image"]))
+    return found
 
 
 def intensity_range(dataset: Any, key: str = "image") -> dict[str, list[float]]:

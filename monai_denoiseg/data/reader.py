@@ -13,7 +13,7 @@ from PIL import Image
 
 from monai_denoiseg.checks import check_option
 from monai_denoiseg.data.arrays import ZARR_SUFFIXES, array_layout, read_array
-from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, put_in_order
+from monai_denoiseg.data.axes import Arrangement, arrange, check_frame, expected_axes, put_in_order
 from monai_denoiseg.data.dicom import DICOM_SUFFIX, dicom_layout, holds_dicom, read_dicom
 from monai_denoiseg.data.errors import naming
 from monai_denoiseg.data.itk_files import ITK_SUFFIXES, itk_layout, read_itk
@@ -234,3 +234,25 @@ def image_shape(path: str | os.PathLike, axes: str | None = None, spatial_dims: 
     (5, 32, 48)
     """
     return image_layout(path, axes, spatial_dims).shape
+
+
+def read_result(path: str | os.PathLike, spatial_dims: int, frame: int | None = None) -> np.ndarray:
+    """Read labels, probabilities or a denoised image that this package wrote.
+
+    Args:
+        path: the file.
+        spatial_dims: of the image.
+        frame: the one wanted of a file that holds several.
+
+    Returns:
+        ``(C, [D,] H, W)``.
+
+    >>> import tempfile, tifffile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tifffile.imwrite(f"{folder}/a_classes.tif", np.zeros((4, 6), "u1"))
+    ...     read_result(f"{folder}/a_classes.tif", 2).shape
+    (1, 4, 6)
+    """
+    reader = FileReader(None, spatial_dims=spatial_dims, frame=frame, unnamed=expected_axes(spatial_dims, frame is not None))
+    array, _ = reader.get_data(reader.read(path))
+    return array if array.ndim == spatial_dims + 1 else array[None]

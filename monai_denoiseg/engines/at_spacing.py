@@ -73,14 +73,30 @@ def spacing_for(network: Any, item: Mapping[str, Any], name: str = "") -> dict[s
     if not target:
         return {}
     spacing = item.get("spacing")
-    if spacing is None or not bool(torch.isfinite(torch.as_tensor(spacing)).all()):
+    if not tells_its_size(network, spacing, name):
+        return {"spacing": spacing}
+    return {"spacing": lengths_in(torch.as_tensor(spacing), unit_of(item), getattr(unwrap(network), "target_unit", None))}
+
+
+def tells_its_size(network: Any, spacing: Any, name: str = "") -> bool:
+    """Whether the voxel size of an image is known, with a warning if not and the network was trained at one.
+
+    Args:
+        network: see :func:`predict_at_spacing`.
+        spacing: voxel size of the image; None or NaN: nobody knows.
+        name: of the image.
+
+    >>> tells_its_size(None, [1.0, 1.0]), tells_its_size(None, None)
+    (True, False)
+    """
+    known = spacing is not None and bool(torch.isfinite(torch.as_tensor(spacing)).all())
+    if not known and (target := getattr(unwrap(network), "target_spacing", None)):
         logger.warning(
             "%s does not tell its voxel size and is taken as it is; the network was trained at %s: give --spacing",
             name or "an image",
             " x ".join(f"{size:.4g}" for size in target),
         )
-        return {"spacing": spacing}
-    return {"spacing": lengths_in(torch.as_tensor(spacing), unit_of(item), getattr(unwrap(network), "target_unit", None))}
+    return known
 
 
 def stays_as_it_is(network: Any, shape: Any, spacing: Any, unit: str | None = None) -> bool:

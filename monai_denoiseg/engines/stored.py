@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from monai_denoiseg.data.axes import expected_axes
-from monai_denoiseg.data.reader import FileReader
+from monai_denoiseg.data.reader import read_result
 from monai_denoiseg.data.save import output_stem, record_name
+from monai_denoiseg.data.sinks import SUFFIXES
+from monai_denoiseg.data.volume_files import result_ending
 from monai_denoiseg.files import describe_source
 from monai_denoiseg.files.record import read_record
 from monai_denoiseg.heads import denoises, head_of
-
-_ENDINGS = (".tif", ".nii.gz", ".ome.zarr")
 
 
 class StoredPredictions:
@@ -47,8 +46,9 @@ class StoredPredictions:
 
     def _file(self, path: str, frame: int | None, kind: str) -> Path | None:
         stem = output_stem(path, frame)
-        choices = [self.folder / f"{stem}_{kind}{ending}" for ending in _ENDINGS]
-        return next((choice for choice in choices if choice.exists()), None)
+        endings = {result_ending(path), *SUFFIXES.values()}  # as an image is predicted in memory, or from disk to disk
+        choices = [choice for ending in endings if (choice := self.folder / f"{stem}_{kind}{ending}").exists()]
+        return max(choices, key=lambda choice: choice.stat().st_mtime_ns, default=None)
 
     def check(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Raise if files are missing, or are of another image than the one that is there now, before any work is done.
@@ -106,18 +106,12 @@ class StoredPredictions:
             file = self._file(path, None if inside else frame, kind)
             if file is None:
                 self.check([{"image": path} | ({} if inside or frame is None else {"frame": frame})])
-            array = self._read(Path(str(file)), int(item["frame"]) if inside else None)
+            array = read_result(str(file), self.spatial_dims, int(item["frame"]) if inside else None)
             if array.shape != (channels, *image.shape[1:]):
                 wanted = (channels, *image.shape[1:])
                 raise ValueError(f"{file} has the shape {array.shape}, {wanted} is expected: it is of another network or image")
             parts.append(array)
         return torch.from_numpy(np.concatenate(parts).astype(np.float32))
-
-    def _read(self, file: Path, frame: int | None) -> np.ndarray:
-        dims = self.spatial_dims
-        reader = FileReader(None, spatial_dims=dims, frame=frame, unnamed=expected_axes(dims, frame is not None))
-        array, _ = reader.get_data(reader.read(file))
-        return array if array.ndim == dims + 1 else array[None]
 
 
 def stored_predictions(folder: str | None, network: Any) -> StoredPredictions | None:

@@ -16,7 +16,7 @@ from monai_denoiseg.data.lazy import LazyImage, open_lazy
 from monai_denoiseg.data.ngff import is_zarr
 from monai_denoiseg.data.save import output_stem, record_name
 from monai_denoiseg.data.sinks import SUFFIXES, part_path
-from monai_denoiseg.engines.at_spacing import stays_as_it_is
+from monai_denoiseg.engines.at_spacing import stays_as_it_is, tells_its_size
 from monai_denoiseg.engines.depends import digest_of
 from monai_denoiseg.engines.domain_check import DomainCheck
 from monai_denoiseg.engines.inferer import DenoiSegInferer
@@ -138,6 +138,7 @@ class StreamingPredictor:
                     f"the network takes {self.network.in_channels}"
                 )
             unit = unit_for(self.spacing, image.spacing, image.unit)
+            tells_its_size(self.network, self.spacing or image.spacing, str(path))
             if not stays_as_it_is(self.network, image.spatial_shape, self.spacing or image.spacing, unit):
                 wanted = " x ".join(f"{size:.4g}" for size in self.network.target_spacing)
                 raise ValueError(

@@ -117,12 +117,23 @@ class EvaluationWriter:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
 
-    def _reset(self, engine: Any) -> None:
+    def check(self, items: Any = ()) -> None:
+        """Raise where a file is in the way that is not of an earlier evaluation, before any work is done.
+
+        Args:
+            items: data list; nothing of it matters.
+
+        Raises:
+            FileExistsError: naming it.
+        """
         pictures = [self.output_dir / folder for folder in ("panels", "arrays")]
         taken = [path for folder in pictures for rank in RANKS for path in folder.glob(f"{rank}_*")]
         targets = [self.output_dir / name for name in ("metrics.json", "per_image.csv", "per_class.csv")] + taken
         if foreign := foreign_files(self.output_dir, RECORD, targets, {}):
             raise refusal(self.output_dir, RECORD, foreign)
+
+    def _reset(self, engine: Any) -> None:
+        self.check()
         for metric in [*self.metrics[False], *self.metrics[True]]:
             metric.reset()
         self.rows, self._scratch = [], None
@@ -136,13 +147,14 @@ class EvaluationWriter:
     def _collect(self, engine: Any) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             source = self.items[len(self.rows)]
-            row: dict[str, Any] = {"image": image_name(source)} | (
-                {"seen": role_of(item["image"], source["image"], self.seen)} if self.seen else {}
-            )
+            row: dict[str, Any] = {"image": image_name(source)}
+            pixels = pixel_digest(item["image"])
+            if self.seen:
+                row["seen"] = role_of(pixels, source["image"], self.seen)
             arrays = self._segmentation(item, output, row)
             if self.denoises:
                 self._denoising(item, arrays, row)
-            self.rows.append(row | {"pixels": pixel_digest(item["image"])})
+            self.rows.append(row | {"pixels": pixels})
             if self.pictures:
                 # Which image is the median is known at the end only: until then they wait on disk, not in memory.
                 write_npz(arrays, self._waiting_room() / f"{len(self.rows) - 1}.npz", scratch=True)

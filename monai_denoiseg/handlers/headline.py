@@ -42,7 +42,7 @@ def headline(
     seen, new = ([row for row in scored if bool(row.get("seen")) == known] for known in (True, False))
     first = bool(seen) and not new
     metrics = summary(first) | {"n_images": len(rows), "n_scored": len(seen if first else new)}
-    metrics["intervals"] = _intervals(seen if first else new, reduction) | metrics.get("intervals", {})
+    metrics["intervals"] = _intervals(seen if first else new, reduction, metrics.get("intervals", {}))
     if not seen:
         return metrics
     counts = {role: sum(row["seen"] == role for row in seen) for role in ("trained", "validated")}
@@ -55,7 +55,7 @@ def headline(
     metrics |= {"n_trained": counts["trained"], "n_validated": counts["validated"]}
     metrics["headline"] = "images of the training" if first else "new images"
     of_seen = summary(True) | {"n_scored": len(seen)}
-    metrics["seen"] = of_seen | {"intervals": _intervals(seen, reduction) | of_seen.get("intervals", {})}
+    metrics["seen"] = of_seen | {"intervals": _intervals(seen, reduction, of_seen.get("intervals", {}))}
     return metrics
 
 
@@ -67,12 +67,15 @@ def _scored(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return []
 
 
-def _intervals(rows: Sequence[Mapping[str, Any]], reduction: str) -> dict[str, list[float]]:
-    names = dict.fromkeys(key for row in rows for key in row if key in _BOUNDED or key.startswith(("ap_", "dice_")))
+def _intervals(rows: Sequence[Mapping[str, Any]], reduction: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the summary, and of the scores it says nothing of: Dice comes from either."""
+    of_images = ("ap_",) if "dice" in own else ("ap_", "dice_")
+    names = dict.fromkeys(key for row in rows for key in row if key in _BOUNDED or key.startswith(of_images))
+    names = dict.fromkeys(name for name in names if name not in own)
     if reduction == "pooled":
         names = dict.fromkeys(name for name in names if name not in _OF_COUNTS and not name.startswith("ap_"))
     found = {name: list(bootstrap_interval([row.get(name, math.nan) for row in rows])) for name in names}
-    return {name: ends for name, ends in found.items() if all(map(math.isfinite, ends))}
+    return {name: ends for name, ends in found.items() if all(map(math.isfinite, ends))} | dict(own)
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:

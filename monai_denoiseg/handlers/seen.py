@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monai_denoiseg.data.digest import content_digest, pixel_digest
+from monai_denoiseg.data.digest import content_digest
 
 ROLES = ("trained", "validated")
 """Images whose annotation was trained on, and those that chose checkpoint and threshold."""
@@ -24,23 +24,24 @@ def seen_images(network: Any) -> dict[str, list[str]]:
     return {role: list(data[role]) for role in ROLES if data.get(role)}
 
 
-def role_of(image: Any, path: str, seen: Mapping[str, Sequence[str]]) -> str:
+def role_of(pixels: str, path: str, seen: Mapping[str, Sequence[str]]) -> str:
     """What a network did with an image in its training: the pixels count, whatever the file's name, place and compression.
 
     Args:
-        image: ``(C, [D,] H, W)`` as read.
-        path: its file, whose bytes are what networks of earlier versions know.
+        pixels: :func:`~monai_denoiseg.data.digest.pixel_digest` of the image as read.
+        path: its file, whose bytes count too: it may have been read along other axes.
         seen: see :func:`seen_images`.
 
     Returns:
         ``"trained"``, ``"validated"``, or empty for a new image.
 
     >>> import numpy as np
-    >>> image = np.zeros((1, 4, 4))
-    >>> role_of(image, "a.tif", {"validated": [pixel_digest(image)]}), role_of(image, "a.tif", {})
+    >>> from monai_denoiseg.data.digest import pixel_digest
+    >>> pixels = pixel_digest(np.zeros((1, 4, 4)))
+    >>> role_of(pixels, "a.tif", {"validated": [pixels]}), role_of(pixels, "a.tif", {})
     ('validated', '')
     """
-    for digest in (lambda: pixel_digest(image), lambda: content_digest(path)) if seen else ():
+    for digest in (lambda: pixels, lambda: content_digest(path)) if seen else ():
         known = digest()
         if role := next((role for role in ROLES if known in seen.get(role, ())), ""):
             return role

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from monai_denoiseg.data import FileReader, LoadItemd, image_layout
-from monai_denoiseg.data.axes import expected_axes
+from monai_denoiseg.data import LoadItemd, image_layout
+from monai_denoiseg.data.reader import read_result
 from monai_denoiseg.engines.frames import frames_of, loaded_frames
 
 logger = logging.getLogger(__name__)
@@ -45,11 +43,7 @@ def items_from_files(engine: Any, index: int, label_key: str, suffix: str) -> It
     frames = frames_of(engine.dataset, index)
     for whole in loaded_frames(engine.dataset, index, frames) if frames > 1 else [engine.dataset[index]]:
         frame = whole.get("frame") if frames > 1 else None
-        arrays = {key: _read(path, frame, len(shape)) for key, path in files.items() if path is not None and Path(path).exists()}
+        arrays = {
+            key: read_result(path, len(shape), frame) for key, path in files.items() if path is not None and Path(path).exists()
+        }
         yield {**whole, **arrays}
-
-
-def _read(path: Path, frame: int | None, spatial_dims: int) -> np.ndarray:
-    reader = FileReader(None, spatial_dims=spatial_dims, frame=frame, unnamed=expected_axes(spatial_dims, frame is not None))
-    array, _ = reader.get_data(reader.read(path))
-    return array if array.ndim == spatial_dims + 1 else array[None]

@@ -56,17 +56,16 @@ def summarise_image(
         return pd.DataFrame([noise])
     labels = np.asarray(labels)
     scale = scale_of(spacing, unit, labels.ndim)
-    sizes = np.bincount(labels.reshape(-1)) if labels.size else np.zeros(1, np.int64)
-    rows = {name: sizes[number : number + 1] for number, name in enumerate(classes or []) if number} or {OBJECT: sizes[1:]}
+    numbers, sizes = np.unique(labels[labels > 0], return_counts=True)
+    rows = {name: sizes[numbers == number] for number, name in enumerate(classes or []) if number} or {OBJECT: sizes}
     name = "area" if labels.ndim == 2 else "volume"
     table = []
     for structure, voxels in rows.items():
-        there = voxels[voxels > 0]
-        total = int(there.sum())
-        row: dict[str, Any] = {"structure": structure, "count": len(there)}
+        total = int(voxels.sum())
+        row: dict[str, Any] = {"structure": structure, "count": len(voxels)}
         row |= scale.size_columns(total) | {"unit": scale.unit, "coverage": total / max(1, labels.size)}
         if not classes:
-            typical = (float(there.mean()), float(np.median(there))) if len(there) else (np.nan, np.nan)
+            typical = (float(voxels.mean()), float(np.median(voxels))) if len(voxels) else (np.nan, np.nan)
             row |= {f"mean_{name}": typical[0], f"median_{name}": typical[1]}
         table.append(row | noise)
     return pd.DataFrame(table)

@@ -9,8 +9,6 @@ import numpy as np
 
 from monai_denoiseg.checks import check_int, check_range
 
-DRAWS = 2000
-PERCENTILES = (2.5, 97.5)
 _AT_ONCE = 1 << 22
 
 
@@ -41,10 +39,8 @@ def bootstrap_interval(values: Sequence[float], level: float = 0.95, n: int = 20
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     if check_int("n", n, 1) and len(known) < 2:
-        return float("nan"), float("nan")
-    rng, rows = np.random.default_rng(seed), max(1, _AT_ONCE // len(known))
-    means = [known[rng.integers(0, len(known), (min(rows, n - i), len(known)))].mean(1) for i in range(0, n, rows)]
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
+        return math.nan, math.nan
+    low, high = np.quantile(_drawn_means(known[:, None], n, seed), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -64,19 +60,21 @@ def bootstrap_intervals(scores: np.ndarray, seed: int = 0) -> tuple[list[list[fl
     >>> each[0], [round(end, 2) for end in mean]
     ([0.5, 0.5], [0.6, 0.7])
     """
-    images, classes = scores.shape
-    if images < 2:
-        return [[math.nan] * 2] * classes, [math.nan] * 2
-    draws = np.random.default_rng(seed).integers(0, images, (DRAWS, images))
-    known = np.isfinite(scores)
-    total = np.where(known, scores, 0)[draws].sum(1)
-    count = known[draws].sum(1)
-    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    each = [list(bootstrap_interval(column, seed=seed)) for column in scores.T]
+    if len(scores) < 2:
+        return each, [math.nan] * 2
+    means = _drawn_means(scores, 2000, seed)
     present = np.isfinite(means)
-    over = np.divide(np.where(present, means, 0).sum(1), present.sum(1), out=np.full(DRAWS, np.nan), where=present.any(1))
-    return [_ends(column) for column in means.T], _ends(over)
+    over = np.where(present, means, 0).sum(1)[present.any(1)] / present.sum(1)[present.any(1)]
+    return each, np.quantile(over, [0.025, 0.975]).tolist() if len(over) else [math.nan] * 2
 
 
-def _ends(values: np.ndarray) -> list[float]:
-    values = values[np.isfinite(values)]
-    return [float(end) for end in np.percentile(values, PERCENTILES)] if len(values) else [math.nan] * 2
+def _drawn_means(scores: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Means ``(n, columns)`` of images drawn with replacement; NaN where none of them has a score."""
+    rng, rows, known = np.random.default_rng(seed), max(1, _AT_ONCE // max(1, scores.size)), np.isfinite(scores)
+    filled, means = np.where(known, scores, 0), []
+    for start in range(0, n, rows):
+        draws = rng.integers(0, len(scores), (min(rows, n - start), len(scores)))
+        total, count = filled[draws].sum(1), known[draws].sum(1)
+        means.append(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+    return np.concatenate(means)

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from monai_denoiseg.cli import main
 from monai_denoiseg.data import write_simulated
+from monai_denoiseg.networks import DenoiSegNet
 
 
 @pytest.fixture
@@ -42,3 +44,31 @@ def test_errors_are_those_of_the_run(data: Path, tmp_path: Path, capsys: pytest.
     tifffile.imwrite(tmp_path / "out" / "nuclei_0000_instances.tif", np.zeros((4, 4), np.uint8))
     assert main(["infer", "--dataset_dir", str(data), "--output_dir", str(tmp_path / "out"), "--dry_run"]) == 1
     assert "is there and is not overwritten" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("bundle", "shape"), [("denoiseg_2d", (32, 32)), ("denoiseg_3d", (8, 16, 16))])
+@pytest.mark.parametrize(("task", "name"), [("infer", "summary.csv"), ("evaluate", "metrics.json")])
+def test_what_is_in_the_way(
+    bundle: str, shape: tuple[int, ...], task: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run would stop there, after reading and predicting nothing."""
+    source = write_simulated(tmp_path / "cells", n_images=2, n_labelled=1, shape=shape)
+    torch.save(DenoiSegNet(len(shape), depth=1, features=4).state_dict(), tmp_path / "model.pt")
+    words = [task, "--bundle", bundle, "--dataset_dir", str(source), "--model_file", str(tmp_path / "model.pt")]
+    words += ["--output_dir", str(tmp_path / "out"), "--dry_run"]
+    assert main(words) == 0
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    assert main(words) == 1
+    assert name in capsys.readouterr().err
+
+
+def test_other_bundles_and_methods(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = str(next((data / "images").glob("*.tif")))
+    assert main(["infer", "--bundle", "self2seg", "--image", image, "--output_dir", str(tmp_path / "one"), "--dry_run"]) == 0
+    assert (
+        main(["infer", "--method", "otsu", "--dataset_dir", str(data), "--output_dir", str(tmp_path / "two"), "--dry_run"]) == 0
+    )
+    assert "4 would be predicted" in capsys.readouterr().out
+    assert not (tmp_path / "one").exists()
+    assert not (tmp_path / "two").exists()

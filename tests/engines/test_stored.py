@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -14,9 +15,11 @@ import torch
 from monai_denoiseg.bundle import run_bundle
 from monai_denoiseg.cli import main
 from monai_denoiseg.data import simulate_nuclei
+from monai_denoiseg.data.reader import read_result
 from monai_denoiseg.engines.errors import first_cause
+from monai_denoiseg.engines.stored import StoredPredictions
 from monai_denoiseg.heads import ClassHead, StarHead
-from monai_denoiseg.networks import DenoiSegNet
+from monai_denoiseg.networks import DenoiSegNet, load_network
 from monai_denoiseg.transforms import star_rays
 
 
@@ -34,7 +37,7 @@ def model(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def infer(model: Path, dims: int, source: Path, out: Path, **options: Any) -> dict[str, np.ndarray]:
     usual = {"amp": "off", "tta": False, "min_size": 0, "model_file": str(model), "measure": "size"}
     run_bundle("infer", f"denoiseg_{dims}d", dataset_dir=str(source), output_dir=str(out), **usual | options)
-    return {path.name: tifffile.imread(path) for path in out.glob("*_*.*")}
+    return {path.name: tifffile.imread(path) for path in out.glob("*_*.tif")}
 
 
 @pytest.mark.parametrize("frames", [0, 3])
@@ -92,3 +95,33 @@ def test_another_image_of_the_same_name_is_refused(model: Path, tmp_path: Path, 
         infer(model, dims, folder, tmp_path / "newer", **again)
     assert f"probabilities of another image than {folder / 'a.tif'} is now" in str(first_cause(caught.value))
     assert not (tmp_path / "newer").exists()
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".mha", ".nii.gz"])
+@pytest.mark.parametrize("model", [(3, "classes")], indirect=True)
+def test_results_in_the_format_of_the_image(model: Path, ending: str, tmp_path: Path) -> None:
+    values = simulate_nuclei((8, 16, 16), seed=0)[0].astype("f4")
+    (tmp_path / "in").mkdir()
+    if ending == ".nii.gz":
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "in" / f"a{ending}")
+    else:
+        sitk = pytest.importorskip("SimpleITK")
+        sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / "in" / f"a{ending}"))
+    infer(model, 3, tmp_path / "in", tmp_path / "out", save_probabilities=True, measure="none")
+    infer(model, 3, tmp_path / "in", tmp_path / "again", from_probabilities=str(tmp_path / "out"), measure="none")
+    first, again = (tmp_path / place / f"a_classes{ending}" for place in ("out", "again"))
+    np.testing.assert_array_equal(read_result(first, 3), read_result(again, 3))
+
+
+@pytest.mark.parametrize("model", [(2, "border"), (3, "border")], indirect=True)
+def test_the_newer_of_two_formats(model: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Predicted in memory, then from disk to disk with other settings: the labels are those of the second."""
+    dims = request.node.callspec.params["model"][0]
+    (tmp_path / "in").mkdir()
+    shape = (24, 24) if dims == 2 else (8, 16, 16)
+    tifffile.imwrite(tmp_path / "in" / "a.tif", simulate_nuclei(shape, seed=0)[0].astype("f4"))
+    infer(model, dims, tmp_path / "in", tmp_path / "out", save_probabilities=True)
+    more = {"save_probabilities": True, "stream": "always", "output_format": "ome-zarr"}
+    infer(model, dims, tmp_path / "in", tmp_path / "out", **more)
+    stored = StoredPredictions(tmp_path / "out", load_network(model))
+    assert str(stored._file(str(tmp_path / "in" / "a.tif"), None, "probabilities")).endswith(".ome.zarr")

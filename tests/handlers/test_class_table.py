@@ -100,6 +100,7 @@ def test_files_of_an_evaluation(tmp_path: Path, shape: tuple[int, ...]) -> None:
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["hd95_liver"], metrics["surface_unit"]) == (1.0, "mm"), "without that one"
     assert metrics["false_positive_images_kidney"] == 1
+    assert "dice_kidney" not in metrics["intervals"], "no image has one"
     low, high = metrics["intervals"]["dice"]
     assert low <= metrics["dice"] <= high
 

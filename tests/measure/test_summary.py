@@ -20,7 +20,8 @@ def test_millilitres_are_those_of_nibabel(tmp_path: Path) -> None:
     millilitres = [
         nibabel.imagestats.count_nonzero_voxels(nibabel.Nifti1Image((stored == n).astype("u1"), affine)) for n in (1, 2, 3)
     ]
-    millilitres = [n * np.prod(file.header.get_zooms()) / 1000 for n in millilitres]
+    voxel = abs(np.linalg.det(file.affine[:3, :3]))  # of a sheared grid, less than the product of its zooms
+    millilitres = [n * voxel / 1000 for n in millilitres]
     reader = FileReader(spatial_dims=3)
     labels, meta = reader.get_data(reader.read(tmp_path / "a.nii.gz"))
     table = summarise_image(
@@ -52,3 +53,13 @@ def test_nothing() -> None:
     assert (row["count"], row["area"], row["coverage"]) == (0, 0, 0)
     assert np.isnan(row["mean_area"])
     assert list(summarise_image(None, np.ones((1, 4, 5)))) == ["noise_raw"]
+
+
+@pytest.mark.parametrize("shape", [(6, 7), (3, 6, 7)])
+def test_numbers_need_not_be_small(shape: tuple[int, ...]) -> None:
+    """A corrected label of 2,000,000,000 is one object, and takes the memory of one."""
+    labels = np.zeros(shape, np.int64)
+    labels[..., 0], labels[..., 1], labels[..., 2] = 2_000_000_000, 5, -1
+    row = summarise_image(labels).iloc[0]
+    voxels = 2 * int(np.prod(shape[:-1]))
+    assert (row["count"], row["area" if len(shape) == 2 else "volume"]) == (2, voxels)

@@ -29,7 +29,7 @@ STEPS: tuple[Setting, ...] = (
         "batch_size",
         Planned(Whole(1)),
         "Crops in a step.",
-        default="auto: 32, in 3D 2; with classes by the patch, at least 2",
+        default="auto: 32, in 3D 2; with classes by the patch, at least so many that two are annotated",
     ),
     _key(
         "target_spacing",

@@ -6,7 +6,7 @@ import functools
 import os
 from pathlib import Path
 
-from monai_denoiseg.data.dicom.files import dicom_files, holds_one_image, is_dicom, read_header
+from monai_denoiseg.data.dicom.files import DICOM_SUFFIX, dicom_files, holds_one_image, is_dicom, read_header
 from monai_denoiseg.data.dicom.series import open_series
 
 
@@ -47,8 +47,10 @@ def prefix_of(path: str | os.PathLike) -> str:
     >>> prefix_of("images/a.tif")
     ''
     """
+    from monai_denoiseg.data.reader import split_name  # which stands on this module
+
     path = Path(path)
-    if not is_dicom(path):
+    if split_name(path)[1] not in ("", DICOM_SUFFIX) or not is_dicom(path):  # most names tell it without a look into the file
         return ""
     folder = path.absolute().parent
     return f"{folder.name}_" if _mixed(folder, folder.stat().st_mtime_ns) else ""

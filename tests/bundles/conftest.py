@@ -43,6 +43,11 @@ class Program(NamedTuple):
     err: str
 
 
+def results(folder: Path) -> list[Path]:
+    """What an inference wrote of its images: everything but the tables of all of them."""
+    return sorted(path for path in folder.glob("[!.]*") if path.name not in ("measurements.csv", "summary.csv"))
+
+
 def words(**options: Any) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 

@@ -18,7 +18,7 @@ from monai_denoiseg.data import write_simulated
 from monai_denoiseg.engines import first_cause
 from monai_denoiseg.networks import ClassicNet, denoise_median, denoise_nlm
 
-from .conftest import BUNDLES, words
+from .conftest import BUNDLES, results, words
 
 METHODS = ("mean", "median", "nlm", "bm3d", "otsu", "chan_vese")
 DENOISERS = METHODS[:4]
@@ -51,7 +51,7 @@ def evaluate(data: tuple[str, Path], folder: Path, method: str, **options: Any) 
 
 
 def outputs(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("[!.]*_*"))
+    return sorted(path.name for path in results(folder))
 
 
 @pytest.mark.parametrize("method", ["mean", "median", "nlm"])

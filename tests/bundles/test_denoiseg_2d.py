@@ -18,7 +18,7 @@ from monai_denoiseg.cli import run_bundle
 from monai_denoiseg.engines import DenoiSegInferer, first_cause
 from monai_denoiseg.networks import load_weights, network_for_file
 
-from .conftest import AFFINE, BUNDLE, TINY, bundle_command, run_program, write_tiff
+from .conftest import AFFINE, BUNDLE, TINY, bundle_command, results, run_program, write_tiff
 
 FILES = {
     f"{kind}_file": str(BUNDLE / "configs" / f"{name}.json") for kind, name in (("meta", "metadata"), ("config", "inference"))
@@ -69,7 +69,7 @@ def test_infer_a_folder(trained: Path, dataset: Path, tmp_path: Path) -> None:
     kinds = ("denoised", "instances", "probabilities")
     endings = {"t": "tif", "p": "tif", "n": "nii.gz"}
     names = [f"{stem}{i}_{kind}.{endings[stem]}" for stem in "tpn" for i in range(4 if stem == "t" else 2) for kind in kinds]
-    assert sorted(path.name for path in folder.glob("[!.]*_*")) == sorted(names)
+    assert sorted(path.name for path in results(folder)) == sorted(names)
 
     with tifffile.TiffFile(folder / "t1_denoised.tif") as file, tifffile.TiffFile(folder / "t1_instances.tif") as instances:
         assert (file.series[0].shape, file.series[0].dtype) == ((37, 44), np.float32)
@@ -103,7 +103,7 @@ def test_infer_one_file_of_a_strange_size_and_one_bad(trained: Path, tmp_path: P
     with pytest.raises(RuntimeError) as caught:
         run_bundle("infer", dataset_dir=str(tmp_path), output_dir=str(tmp_path / "two"), **model)
     assert re.search(r"1 of 2 files failed.*b\.tif", str(first_cause(caught.value)), re.DOTALL)
-    assert sorted(path.name for path in (tmp_path / "two").glob("[!.]*_*")) == ["a_denoised.tif", "a_instances.tif"]
+    assert sorted(path.name for path in results(tmp_path / "two")) == ["a_denoised.tif", "a_instances.tif"]
 
 
 @pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("inference", "infer"), ("evaluate", "infer")])

@@ -20,7 +20,7 @@ from monai_denoiseg.data import simulate_nuclei
 from monai_denoiseg.engines import first_cause
 from monai_denoiseg.networks import load_weights, network_for_file
 
-from .conftest import BUNDLES
+from .conftest import BUNDLES, results
 
 CONFIGS = BUNDLES / "denoiseg_3d" / "configs"
 FILES = {"meta_file": str(CONFIGS / "metadata.json"), "config_file": str(CONFIGS / "inference.json")}
@@ -171,7 +171,7 @@ def test_semantic_classes(bundle: str, alpha: float | str, tmp_path: Path) -> No
     assert {"dice", "dice_liver", "dice_spleen"} <= metrics.keys()
     assert "ap" not in metrics
     run_bundle("infer", bundle, output_dir=str(tmp_path / "results"), save_probabilities=True, **model)
-    assert len(list((tmp_path / "results").glob("[!.]*_*"))) == (6 if alpha == "auto" else 9)
+    assert len(list(results(tmp_path / "results"))) == (6 if alpha == "auto" else 9)
     classes = nibabel.load(tmp_path / "results" / "c_classes.nii.gz")
     probabilities = np.asarray(nibabel.load(tmp_path / "results" / "c_probabilities.nii.gz").dataobj)
     found = np.asarray(classes.dataobj)

@@ -20,7 +20,7 @@ from monai_denoiseg.data import write_simulated
 from monai_denoiseg.engines import first_cause
 from monai_denoiseg.networks import DenoiSegNet, SequentialNet, load_network
 
-from .conftest import TINY, run_program, words
+from .conftest import TINY, results, run_program, words
 
 WITH_TARGETS = ("supervised", "noise2noise")
 DENOISERS = ("noise2void", "n2v2", "structn2v", "supervised", "noise2noise")
@@ -78,7 +78,7 @@ def predict_and_check(bundle: str, method: str, run: Path, data: Path, out: Path
     kinds = {path.name.removeprefix(f"{image.stem}_") for path in (out / "results").glob(f"{image.stem}_*")}
     wanted = set() if method in SEGMENTERS else {"denoised.tif"}
     assert kinds == wanted | (set() if method in DENOISERS else {"instances.tif"})
-    for path in (out / "results").glob("[!.]*_*"):
+    for path in results(out / "results"):
         found = tifffile.imread(path)
         assert found.shape == tifffile.imread(image).shape
         assert np.isfinite(found).all()
@@ -86,7 +86,7 @@ def predict_and_check(bundle: str, method: str, run: Path, data: Path, out: Path
     if bundle == "denoiseg_2d":  # in 3D it is the same wiring
         place["dataset_dir"] = str(image)
         run_bundle("infer", bundle, output_dir=str(out / "plain"), refine="false", **place)
-        for path in (out / "plain").glob("[!.]*_*"):
+        for path in results(out / "plain"):
             same = np.array_equal(tifffile.imread(path), tifffile.imread(out / "results" / path.name))
             assert same == (path.stem.endswith("instances") or method in WITH_TARGETS)
         place["dataset_dir"] = str(data)
@@ -187,8 +187,8 @@ def test_streamed_as_in_memory(method: str, trained: dict[str, Path], cells: Pat
     place = {"model_file": str(trained[method] / "models" / "model.pt"), "dataset_dir": str(cells), "amp": "off", "tta": False}
     for stream in ("never", "always"):
         run_bundle("infer", output_dir=str(tmp_path / stream), stream=stream, tile_size=16, min_size=1, **place)
-    files = sorted(path.name for path in (tmp_path / "never").glob("[!.]*_*"))
-    assert files == sorted(path.name for path in (tmp_path / "always").glob("[!.]*_*"))
+    files = sorted(path.name for path in results(tmp_path / "never"))
+    assert files == sorted(path.name for path in results(tmp_path / "always"))
     assert len(files) == 8 * (2 if method == "sequential" else 1)
     for name in files:
         one, other = (tifffile.imread(tmp_path / stream / name) for stream in ("never", "always"))

@@ -17,7 +17,7 @@ import zarr
 from monai_denoiseg.cli import main
 from monai_denoiseg.networks import DenoiSegNet
 
-from .conftest import bundle_command, nuclei, run_program, write_tiff
+from .conftest import bundle_command, nuclei, results, run_program, write_tiff
 
 FAST = ["--tta", "false", "--refine", "false", "--amp", "off", "--threshold", "0.3"]
 QUICK = ["--bundle", "self2seg", "--experts", "['constant','constant']", "--start", "threshold", "--max_outer", "1"]
@@ -46,12 +46,12 @@ def infer(images: Any, out: Path, model: Path | None, *more: str) -> int:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("[!.]*_*")) if path.is_file()}
+    return {path.name: path.read_bytes() for path in sorted(results(folder)) if path.is_file()}
 
 
 def stamps(folder: Path) -> dict[str, int]:
     """When each file was made: one that is replaced is another file, whatever the clock says."""
-    return {path.name: path.stat().st_ino for path in folder.glob("[!.]*_*")}
+    return {path.name: path.stat().st_ino for path in results(folder)}
 
 
 def test_a_full_disk_leaves_the_earlier_results(images: Path, tmp_path: Path, model: Path) -> None:
@@ -261,8 +261,8 @@ def test_links_of_zarr_keep_their_names(tmp_path: Path, model: Path) -> None:
     assert infer(tmp_path / "in", tmp_path / "never", model, "--stream", "never") == 0
     assert infer(tmp_path / "in", tmp_path / "auto", model) == 0
     names = {f"{name}_{kind}" for name in "ab" for kind in ("denoised", "instances")}
-    assert {path.name.removesuffix(".tif") for path in (tmp_path / "never").glob("[!.]*_*")} == names
-    assert {path.name.removesuffix(".ome.zarr") for path in (tmp_path / "auto").glob("[!.]*_*")} == names
+    assert {path.name.removesuffix(".tif") for path in results(tmp_path / "never")} == names
+    assert {path.name.removesuffix(".ome.zarr") for path in results(tmp_path / "auto")} == names
 
 
 def test_ctrl_c_while_writing_leaves_the_earlier_results(

@@ -14,6 +14,8 @@ from monai_denoiseg.cli import run_bundle
 from monai_denoiseg.data import simulate_nuclei
 from monai_denoiseg.networks import DenoiSegNet, load_weights, network_for_file
 
+from .conftest import results
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> str:
@@ -41,7 +43,7 @@ def test_streamed_equals_whole_in_3d(model: str, tmp_path: Path, tta: bool) -> N
     whole = infer(tmp_path / "whole", tmp_path / "a.tif", model, **options, stream="never")
     streamed = infer(tmp_path / "streamed", tmp_path / "a.tif", model, **options, stream="always", overlap=24)
     names = ["a_denoised.tif", "a_instances.tif"]
-    assert sorted(path.name for path in streamed.glob("[!.]*_*")) == names
+    assert sorted(path.name for path in results(streamed)) == names
     np.testing.assert_allclose(*(tifffile.imread(folder / names[0]) for folder in (whole, streamed)), rtol=1e-4, atol=1e-2)
     found = [tifffile.imread(folder / names[1]) for folder in (whole, streamed)]
     assert found[0].max() > 1
@@ -59,7 +61,7 @@ def test_ome_zarr_in_and_out(model: str, tmp_path: Path) -> None:
         "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}],
     }
     folder = infer(tmp_path / "out", tmp_path / "big.ome.zarr", model, tta=False)
-    assert sorted(path.name for path in folder.glob("[!.]*_*")) == ["big_denoised.ome.zarr", "big_instances.ome.zarr"]
+    assert sorted(path.name for path in results(folder)) == ["big_denoised.ome.zarr", "big_instances.ome.zarr"]
     result = zarr.open_group(str(folder / "big_denoised.ome.zarr"), mode="r")
     assert result["0"].shape == image.shape
     stored = result.attrs["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"]

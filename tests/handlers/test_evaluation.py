@@ -199,7 +199,10 @@ def test_semantic_classes(tmp_path: Path, shape: tuple[int, ...]) -> None:
     counts = {key: value for key, value in metrics.items() if key.startswith("false_positive_images_")}
     assert list(counts.values()) == [0, 0, 2]
     named = ["classes", "dice", "dice_left kidney", "dice_liver", "dice_spleen", *counts, "n_images"]
-    assert set(named) < set(without_residual(metrics)), "and those of surfaces"
+    each = ["liver", "left kidney", "spleen"]
+    surfaces = [f"{key}{name}" for key in ("hd95", "surface_dice") for name in ("", *(f"_{one}" for one in each))]
+    surfaces += [f"{key}_images_{one}" for key in ("both_empty", "missed") for one in each]
+    assert set(without_residual(metrics)) == {*named, *surfaces, "surface_tolerance", "surface_unit"}
     assert (metrics["classes"], metrics["dice_spleen"], metrics["n_images"]) == (ORGANS, 0, 3)
     assert metrics["dice"] == pytest.approx(np.mean(table)) == state.metrics["dice"]
     best = "ab"[int(np.mean(table[1]) > np.mean(table[0]))]

@@ -67,14 +67,15 @@ def spacing_note(network: Any) -> str:
     """
     if not (size := wanted_size(network)):
         return ""
+    known = getattr(network, "target_unit", "")
     return (
-        f"Images must have {size} ([Z, ]Y, X, in the unit of the training files): the file does not resample. "
+        f"Images must have {size} ([Z, ]Y, X{'' if known else ', in the unit of the training files'}): the file does not resample. "
         "Resample others to it before, and the probabilities back; `monai-denoiseg infer` does both."
     )
 
 
 def wanted_size(network: Any) -> str:
-    """The voxel size that a network segments at, in words; "" for any.
+    """The voxel size that a network segments at, in words, with its unit where that is known; "" for any.
 
     Args:
         network: see :class:`~monai_denoiseg.export.ExportNet`.
@@ -87,7 +88,7 @@ def wanted_size(network: Any) -> str:
     if not target:
         return ""
     element = "voxels" if network.spatial_dims == 3 else "pixels"
-    return f"{element} of {' x '.join(f'{edge:.4g}' for edge in target)}"
+    return f"{element} of {' x '.join(f'{edge:.4g}' for edge in target)} {getattr(network, 'target_unit', '')}".rstrip()
 
 
 def axes_of(network: Any) -> str:

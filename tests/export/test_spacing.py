@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 from monai_denoiseg.cli import main
 from monai_denoiseg.export import OnnxNetwork, export_model, read_card
 from monai_denoiseg.export import extras as extras_module
+from monai_denoiseg.export.card import spacing_note, wanted_size
 from monai_denoiseg.export.torchscript import CARD
 from monai_denoiseg.networks import DenoiSegNet
 
@@ -119,3 +121,13 @@ def test_infer_with_onnxruntime_resamples(
     np.testing.assert_allclose(found["onnx"]["probabilities"], found["torch"]["probabilities"], atol=1e-4)
     np.testing.assert_allclose(found["onnx"]["denoised"], found["torch"]["denoised"], atol=0.01)
     assert np.abs(found["own"]["probabilities"] - found["torch"]["probabilities"]).max() > 0.01
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_unit_is_told(dims: int) -> None:
+    target = [2.0, 1.0, 0.5][-dims:]
+    about: dict[str, Any] = {"depth": 1, "features": 4, "classes": ["background", "liver"], "target_spacing": target}
+    unknown, known = DenoiSegNet(dims, **about), DenoiSegNet(dims, **about, target_unit="mm")
+    assert wanted_size(known) == f"{WORDS[dims]} mm"
+    assert "in the unit of the training files" in spacing_note(unknown)
+    assert f"{WORDS[dims]} mm ([Z, ]Y, X): the file does not resample" in spacing_note(known)

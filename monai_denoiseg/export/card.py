@@ -67,9 +67,9 @@ def spacing_note(network: Any) -> str:
     """
     if not (size := wanted_size(network)):
         return ""
-    known = getattr(network, "target_unit", "")
+    unit = "" if getattr(network, "target_unit", "") else ", in the unit of the training files"
     return (
-        f"Images must have {size} ([Z, ]Y, X{'' if known else ', in the unit of the training files'}): the file does not resample. "
+        f"Images must have {size} ([Z, ]Y, X{unit}): the file does not resample. "
         "Resample others to it before, and the probabilities back; `monai-denoiseg infer` does both."
     )
 

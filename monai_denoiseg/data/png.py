@@ -14,6 +14,8 @@ _HALVES = {"RGB;16B": ("RGB;16B", "RGB;16L"), "RGBA;16B": ("RGBA;16B", "RGBA;16L
 _GREY_AND_ALPHA = "LA;16B"
 _OPAQUE = {"P": "RGB", "PA": "RGB", "RGBA": "RGB", "LA": "L", "La": "L", "RGBa": "RGB"}
 
+PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+
 
 def read_picture(path: str | os.PathLike, color: bool = True) -> np.ndarray:
     """Read a PNG, JPEG or BMP as stored; an orientation tag turns nothing.

@@ -18,11 +18,10 @@ from monai_denoiseg.data.dicom import DICOM_SUFFIX, dicom_layout, holds_dicom, r
 from monai_denoiseg.data.errors import naming
 from monai_denoiseg.data.itk_files import ITK_SUFFIXES, itk_layout, read_itk
 from monai_denoiseg.data.nifti import NIFTI_SUFFIXES, nifti_layout, read_nifti
-from monai_denoiseg.data.png import read_picture
+from monai_denoiseg.data.png import PIL_SUFFIXES, read_picture
 from monai_denoiseg.data.stored import StoredImage, stack_as_channels, stored_image
 from monai_denoiseg.data.tiff import TIFF_SUFFIXES, TiffReader, tiff_layout
 
-PIL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 MEDICAL_SUFFIXES = (".hdr", ".img", ".img.gz", ".mgz", ".mgh", ".mnc")
 MICROSCOPY_SUFFIXES = (
     ".czi",

@@ -6,8 +6,15 @@ import functools
 import os
 from pathlib import Path
 
-from monai_denoiseg.data.dicom.files import DICOM_SUFFIX, dicom_files, holds_one_image, is_dicom, read_header
+from monai_denoiseg.data.arrays import ZARR_SUFFIXES
+from monai_denoiseg.data.dicom.files import dicom_files, holds_one_image, is_dicom, read_header
 from monai_denoiseg.data.dicom.series import open_series
+from monai_denoiseg.data.itk_files import ITK_SUFFIXES
+from monai_denoiseg.data.nifti import NIFTI_SUFFIXES
+from monai_denoiseg.data.png import PIL_SUFFIXES
+from monai_denoiseg.data.tiff import TIFF_SUFFIXES
+
+OTHER_SUFFIXES = (*TIFF_SUFFIXES, *PIL_SUFFIXES, *NIFTI_SUFFIXES, *ITK_SUFFIXES, *ZARR_SUFFIXES)
 
 
 def whole_series(path: str | os.PathLike, spatial_dims: int | None) -> Path:
@@ -47,10 +54,8 @@ def prefix_of(path: str | os.PathLike) -> str:
     >>> prefix_of("images/a.tif")
     ''
     """
-    from monai_denoiseg.data.reader import split_name  # which stands on this module
-
     path = Path(path)
-    if split_name(path)[1] not in ("", DICOM_SUFFIX) or not is_dicom(path):  # most names tell it without a look into the file
+    if path.name.lower().endswith(OTHER_SUFFIXES) or not is_dicom(path):  # most names tell it without a look into the file
         return ""
     folder = path.absolute().parent
     return f"{folder.name}_" if _mixed(folder, folder.stat().st_mtime_ns) else ""

@@ -12,7 +12,8 @@ from PIL import Image
 from skimage import measure
 
 from monai_denoiseg.constants import IGNORE
-from monai_denoiseg.data.reader import PIL_SUFFIXES, split_name
+from monai_denoiseg.data.png import PIL_SUFFIXES
+from monai_denoiseg.data.reader import split_name
 from monai_denoiseg.data.tiff import TIFF_SUFFIXES
 
 JPEG_IN_TIFF = frozenset({6, 7, 33007, 34892})
